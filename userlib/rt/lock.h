@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spinlock: short critical sections, works between kProcs (the word is in the arena); spins a little, then waits in the host on the
+ * word, since the holder's kThread may have lost its core. Kernel code is never preempted by a uThread switch, only by the host.
+ * Nothing may park with a spinlock held. mutex: may be held across park; uThread context only.
+ */
+#ifndef USERLIB_RT_LOCK_H
+#define USERLIB_RT_LOCK_H
+
+#include "base/atomic.h"
+#include "base/list.h"
+
+struct spinlock {
+	u32 word; /* 0 free, 1 held, 2 held with waiters in the host */
+};
+#define SPINLOCK_INIT { 0 }
+void spin_lock_slow(struct spinlock *l);
+void spin_unlock_slow(struct spinlock *l);
+static inline void spin_init(struct spinlock *l)
+{
+	store_relaxed(&l->word, 0);
+}
+static inline bool spin_trylock(struct spinlock *l)
+{
+	return load_relaxed(&l->word) == 0 && atomic_cas(&l->word, 0u, 1u);
+}
+static inline void spin_lock(struct spinlock *l)
+{
+	if (unlikely(!atomic_cas(&l->word, 0u, 1u)))
+		spin_lock_slow(l);
+}
+static inline void spin_unlock(struct spinlock *l)
+{
+	if (unlikely(__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2))
+		spin_unlock_slow(l);
+}
+static inline bool spin_is_locked(struct spinlock *l)
+{
+	return load_relaxed(&l->word) != 0;
+}
+
+struct uthread;
+struct mutex {
+	struct spinlock lock;
+	struct uthread *owner; /* [lock] */
+	struct list waiters;   /* [lock] */
+};
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+#endif
