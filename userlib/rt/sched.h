@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kProcs, kThreads, uThreads: the scheduler's own view. Lower layers use uthread.h; proc/ and entry/ use this.
+ *
+ * A uThread runs only on kThreads of its kProc (they have its memory). Run queues are per kThread, bounded only by the number of
+ * uThreads (intrusive list), stealable within the kProc. State machine of a uThread (u32, atomic):
+ *   RUNNING -> (park) PARKED -> (unpark) RUNNABLE -> (dispatch) RUNNING;  RUNNING -> (unpark) NOTIFIED -> (park) RUNNING
+ * PARKED is only entered once the context is saved (sched.c, finish_switch), so a waker never runs a half-saved uThread.
+ */
+#ifndef USERLIB_RT_SCHED_H
+#define USERLIB_RT_SCHED_H
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "userlib/arch/x86_64/trapframe.h"
+#include "userlib/rt/lock.h"
+#include "userlib/rt/timer.h"
+#include "userlib/rt/uthread.h"
+
+enum ut_state { UT_RUNNING, UT_NOTIFIED, UT_PARKED, UT_RUNNABLE, UT_DEAD };
+
+#define KSTACK_ORDER 3 /* 32 KiB of address space; only touched pages cost memory */
+#define KSTACK_SIZE (PAGE_SIZE << KSTACK_ORDER)
+#define XSAVE_SIZE 2752 /* x87..AVX-512 + PKRU, standard or compacted; AMX is not offered to programs */
+#define XSAVE_MASK 0x2e7ull /* x87 SSE AVX, opmask ZMM_Hi256 Hi16_ZMM, PKRU */
+#define MAX_CORES 64
+
+struct kproc;
+struct kthread;
+
+/* The runtime's part of a uThread; proc/ embeds it as first member of struct thread (proc.h). */
+struct uthread {
+	u64 ctx_rsp;	       /* [owner] saved kernel stack pointer while not running */
+	u32 state;	       /* [a] enum ut_state */
+	u32 flags;	       /* [owner] UTF_* */
+	struct kproc *kproc;   /* [I] but for exec into a fresh kProc */
+	struct kthread *kt;    /* [a] where it runs or ran last */
+	struct list run_node;  /* [runq lock] */
+	char *kstack;	       /* [I] lowest address */
+	struct trapframe *tf;  /* [I] */
+	void *xsave;	       /* [I] 64-byte aligned area under the trapframe */
+	u64 fs_base;	       /* [owner] while not running */
+	u32 signal_pending;    /* [a] proc/signal.c: something to look at before user mode / ends interruptible waits */
+	u32 xstate_in_memory;  /* [owner] */
+	s64 run_start_ns;      /* [owner] tsc-free accounting: when dispatched */
+	u64 cpu_user_ns, cpu_sys_ns; /* [owner] */
+	u64 nr_switches;
+	void (*kfn)(void *);   /* kernel-internal uThreads */
+	void *karg;
+	char name[16];
+};
+#define UTF_KERNEL 1 /* no program state */
+
+struct kthread {
+	/* offsets known to asm: trapframe.h */
+	struct kthread *self;
+	struct trapframe *kstack_tf;
+	void *entry;
+	u64 user_rsp;
+	u32 work;  /* [a] */
+	u32 work_pad;
+	struct uthread *current;
+	u32 cpu; /* index within the instance's view of cores */
+	u32 cpu_pad;
+	void *vdso_clock_gettime;
+
+	struct kproc *kproc;	   /* [I] */
+	u64 idle_rsp;		   /* context of the idle loop */
+	struct uthread *prev;	   /* what finish_switch deals with */
+	u32 prev_action;
+	u32 index;		   /* in kproc->kthreads */
+	struct uthread *fpu_owner; /* whose vector state the registers hold */
+	struct spinlock runq_lock;
+	struct list runq;	   /* [runq_lock] */
+	u32 runq_len;		   /* [a] */
+	u32 park_word;		   /* [a] futex: 1 = wake-up posted */
+	u32 sleeping;		   /* [a] KT_AWAKE, KT_FUTEX, KT_WATCHER */
+	int host_tid;		   /* [a] */
+	u32 need_resched;	   /* [a] */
+	u32 tick_seen;		   /* switches at the last tick: tells a long slice */
+	u64 nr_switches, nr_traps, nr_syscalls, nr_ticks, nr_parks, nr_steals, nr_preempts;
+	char *sched_stack, *alt_stack;
+	struct uthread idle_ut;	   /* uthread_self() on the scheduler stack: may not park */
+};
+enum { KT_AWAKE, KT_FUTEX, KT_WATCHER };
+
+struct kproc {
+	struct list link;		/* [kprocs lock] */
+	int host_pid;			/* [I] */
+	u32 id;
+	struct spinlock lock;
+	struct kthread *kthreads[MAX_CORES]; /* [lock] append only */
+	u32 nr_kthreads;		/* [a] */
+	u32 nr_live;			/* [lock] kThreads that have not exited */
+	u64 idle_mask;			/* [a] bit per sleeping kThread */
+	u32 nr_uthreads;		/* [a] uThreads that belong here */
+	u32 dying;			/* [a] no uThreads left: kThreads leave one by one */
+	void *aspace;			/* proc/mm.h struct aspace */
+	int exit_code;
+};
+
+static always_inline struct kthread *kt_self(void)
+{
+	struct kthread *kt;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(kt)); /* volatile: the uThread may have moved since the last look */
+	return kt;
+}
+static always_inline struct kproc *kproc_self(void)
+{
+	return kt_self()->kproc;
+}
+
+extern u32 sched_nr_cores; /* kThreads per kProc at most, and what programs see as CPUs */
+extern struct list kproc_list;
+extern struct spinlock kproc_list_lock;
+
+/* Boot: makes the first kProc of the calling host thread and enters the idle loop with `first` runnable. Never returns. */
+noreturn_fn void sched_boot(struct kproc *kp, struct uthread *first);
+struct kproc *kproc_create(void);
+struct kthread *kthread_create(struct kproc *kp); /* memory only; the host thread comes with kthread_start/kthread_fork */
+void kproc_free(struct kproc *kp);
+int kthread_start(struct kthread *kt);		  /* a new host thread of this host process */
+/* Host fork into kt's kProc: the child process starts on kt's scheduler stack with `first` as its only runnable uThread. 0 or -errno. */
+int kthread_fork(struct kthread *kt, struct uthread *first, void (*child_init)(void *), void *arg);
+
+/* Kernel stack + areas for a uThread inside `ut` (zeroed by the caller). fn runs first on its own stack. */
+int uthread_init(struct uthread *ut, struct kproc *kp, void (*fn)(void *), void *arg);
+void uthread_destroy_stack(struct uthread *ut);
+void sched_enqueue(struct uthread *ut);	  /* makes a fresh (RUNNABLE) uThread runnable */
+noreturn_fn void sched_exit(void (*reap)(struct uthread *)); /* current ends; reap(ut) runs on another stack */
+void sched_kick(struct uthread *ut);	  /* if it is running user code now: makes its kThread look at `work` soon */
+void sched_wake_idle(struct kproc *kp);	  /* one sleeping kThread, or a new one, helps */
+void sched_check_resched(void);		  /* exit-to-user work: yields if the slice is over */
+/* Leaves the kernel through the trapframe of the current uThread. */
+noreturn_fn void return_to_user(void);
+/* Host signals that arrived for the instance as a bit mask; taken by proc/ (host_signal_hook is called from the scheduler loop). */
+extern void (*host_signal_hook)(int sig);
+extern u64 instance_epoch;
+/* Vector state of the current uThread: registers <-> memory. */
+void xstate_save_current(void);		/* ut->xsave holds a compacted or standard image afterwards; registers stay valid */
+void xstate_load_current(void);		/* registers := ut->xsave */
+
+#endif
