@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Between sched.c, kthread.c and trap.c only: host threads, sleeping, polling. */
+#ifndef USERLIB_RT_KTHREAD_H
+#define USERLIB_RT_KTHREAD_H
+
+#include "userlib/rt/sched.h"
+
+extern u64 kthread_xcr0; /* vector components the host enabled */
+extern int kthread_wake_fd; /* the launcher's eventfd: wakes the watcher */
+
+void finish_switch(void);
+struct uthread *runq_pop(struct kthread *kt);
+void sched_set_current(struct kthread *kt, struct uthread *ut);
+void kthread_wake(struct kthread *kt);
+/* Packets, timers, host signals; host_fds: also ask the host about host_fd_wait()ers. True if something was done. */
+bool kthread_poll_once(bool host_fds);
+void watcher_kick(void);
+void host_signal_note(int sig);
+bool host_signals_run(void);
+
+/* trap.c: host signal handlers of the calling host thread / process. */
+void trap_thread_init(struct kthread *kt);
+void trap_process_init(void);
+#define TRAP_SIG_KICK 34
+#define TRAP_SIG_TICK 35
+
+/* arch */
+void kernel_entry_syscall(void);
+void clock_vdso_entry(void);
+void ctx_switch(u64 *save_rsp, u64 load_rsp);
+void xsave_compact(void *area, u64 mask);
+void xsave_standard(void *area, u64 mask);
+long xstate_restore(const void *area, u64 mask);
+
+#endif

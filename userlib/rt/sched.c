@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run queues, dispatch, park and unpark: who runs next on a kThread. How a kThread sleeps and polls is in kthread.c; how the
+ * program's registers come and go is in arch/ and trap.c.
+ */
+#include "userlib/rt/sched.h"
+#include "userlib/base/log.h"
+#include "userlib/base/mem.h"
+#include "userlib/base/string.h"
+#include "userlib/rt/kthread.h"
+
+enum { PREV_NONE, PREV_PARK, PREV_YIELD, PREV_EXIT };
+
+#define POLL_EVERY 64 /* direct switches between two visits to the idle loop, which polls */
+
+u32 sched_nr_cores = 1;
+
+struct uthread *uthread_self(void)
+{
+	return kt_self()->current;
+}
+
+bool uthread_signal_pending(void)
+{
+	return load_acquire(&uthread_self()->signal_pending) != 0;
+}
+
+static void runq_push(struct kthread *kt, struct uthread *ut)
+{
+	spin_lock(&kt->runq_lock);
+	list_add_tail(&kt->runq, &ut->run_node);
+	store_release(&kt->runq_len, kt->runq_len + 1);
+	spin_unlock(&kt->runq_lock);
+}
+
+struct uthread *runq_pop(struct kthread *kt)
+{
+	struct uthread *ut = NULL;
+
+	if (!load_acquire(&kt->runq_len))
+		return NULL;
+	spin_lock(&kt->runq_lock);
+	if (!list_empty(&kt->runq)) {
+		ut = list_first(&kt->runq, struct uthread, run_node);
+		list_del(&ut->run_node);
+		store_release(&kt->runq_len, kt->runq_len - 1);
+	}
+	spin_unlock(&kt->runq_lock);
+	return ut;
+}
+
+/* Where a woken uThread goes: here if this kThread is of its kProc, else to the least sleepy kThread there. */
+void sched_enqueue(struct uthread *ut)
+{
+	struct kthread *kt = kt_self();
+	struct kproc *kp = ut->kproc;
+
+	if (kt->kproc == kp) {
+		runq_push(kt, ut);
+		/* One waiting uThread is taken over when the current one blocks, without an interrupt to another core; a second is surplus. */
+		if (load_relaxed(&kt->runq_len) > 1)
+			sched_wake_idle(kp);
+		return;
+	}
+	kt = kp->kthreads[0];
+	for (u32 i = 0; i < load_acquire(&kp->nr_kthreads); i++)
+		if (load_relaxed(&kp->kthreads[i]->sleeping)) {
+			kt = kp->kthreads[i];
+			break;
+		}
+	runq_push(kt, ut);
+	full_fence(); /* pairs with kthread_sleep: queue first, then look whether it sleeps */
+	kthread_wake(kt);
+}
+
+void uthread_unpark(struct uthread *ut)
+{
+	u32 s = load_acquire(&ut->state);
+
+	full_fence(); /* the caller's change of the condition is visible before the state is read; pairs with dispatch's xchg */
+	for (;;) {
+		s = load_acquire(&ut->state);
+		if (s == UT_PARKED) {
+			if (atomic_cas(&ut->state, (u32)UT_PARKED, (u32)UT_RUNNABLE)) {
+				sched_enqueue(ut);
+				return;
+			}
+		} else if (s == UT_RUNNING) {
+			if (atomic_cas(&ut->state, (u32)UT_RUNNING, (u32)UT_NOTIFIED))
+				return;
+		} else {
+			return;
+		}
+	}
+}
+
+/* Runs on whatever context comes after a switch: the previous uThread's registers are saved now. */
+void finish_switch(void)
+{
+	struct kthread *kt = kt_self();
+	struct uthread *ut = kt->prev;
+	u32 action = kt->prev_action;
+
+	kt->prev = NULL;
+	if (!ut)
+		return;
+	switch (action) {
+	case PREV_PARK:
+		if (atomic_cas(&ut->state, (u32)UT_RUNNING, (u32)UT_PARKED))
+			break;
+		/* notified meanwhile */
+		store_release(&ut->state, UT_RUNNABLE);
+		runq_push(kt, ut);
+		break;
+	case PREV_YIELD:
+		store_release(&ut->state, UT_RUNNABLE);
+		runq_push(kt, ut);
+		break;
+	case PREV_EXIT:
+		((void (*)(struct uthread *))ut->karg)(ut);
+		break;
+	default:
+		break;
+	}
+}
+
+static void account_out(struct uthread *ut)
+{
+	s64 now = clock_monotonic_ns();
+
+	ut->cpu_user_ns += (u64)(now - ut->run_start_ns);
+}
+
+/* Makes `ut` current on kt; the caller then switches to ut->ctx_rsp. */
+void sched_set_current(struct kthread *kt, struct uthread *ut)
+{
+	atomic_xchg(&ut->state, (u32)UT_RUNNING);
+	store_release(&ut->kt, kt);
+	kt->current = ut;
+	kt->kstack_tf = ut->tf;
+	kt->nr_switches++;
+	ut->nr_switches++;
+	full_fence(); /* pairs with sched_kick: current is visible before signal_pending is read */
+	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched);
+}
+
+/* On ut's own stack after a switch: per-CPU program state. */
+static void restore_program_state(struct uthread *ut)
+{
+	struct kthread *kt = kt_self();
+
+	if (ut->flags & UTF_KERNEL)
+		return;
+	ut->run_start_ns = clock_monotonic_ns();
+	__asm__ volatile("wrfsbase %0" ::"r"(ut->fs_base));
+	if (kt->fpu_owner == ut && ut->xstate_in_memory == 2) {
+		ut->xstate_in_memory = 0; /* nobody else used this kThread's registers, and we used no other's */
+	} else {
+		xstate_load_current();
+	}
+	kt->fpu_owner = ut;
+}
+
+static void save_program_state(struct uthread *ut)
+{
+	struct kthread *kt = kt_self();
+
+	if (ut->flags & UTF_KERNEL)
+		return;
+	__asm__ volatile("rdfsbase %0" : "=r"(ut->fs_base));
+	if (!ut->xstate_in_memory) {
+		xsave_compact(ut->xsave, XSAVE_MASK & kthread_xcr0);
+		ut->xstate_in_memory = 2; /* also still in this kThread's registers */
+		kt->fpu_owner = ut;
+	}
+	account_out(ut);
+}
+
+static void switch_out(u32 action)
+{
+	struct kthread *kt = kt_self();
+	struct uthread *ut = kt->current, *next = NULL;
+
+	save_program_state(ut);
+	kt->prev = ut;
+	kt->prev_action = action;
+	if (kt->nr_switches % POLL_EVERY)
+		next = runq_pop(kt);
+	if (next) {
+		sched_set_current(kt, next);
+		ctx_switch(&ut->ctx_rsp, next->ctx_rsp);
+	} else {
+		kt->current = &kt->idle_ut;
+		ctx_switch(&ut->ctx_rsp, kt->idle_rsp);
+	}
+	finish_switch();
+	restore_program_state(ut);
+}
+
+struct park_timer {
+	struct timer timer;
+	struct uthread *ut;
+	u32 fired;
+};
+
+static void park_timeout(struct timer *t)
+{
+	struct park_timer *p = container_of(t, struct park_timer, timer);
+	struct uthread *ut = p->ut;
+
+	store_release(&p->fired, 1u);
+	uthread_unpark(ut);
+}
+
+int uthread_park(s64 deadline_ns)
+{
+	struct uthread *ut = uthread_self();
+	struct park_timer p;
+	int r = 0;
+
+	ASSERT(ut != &kt_self()->idle_ut);
+	if (atomic_cas(&ut->state, (u32)UT_NOTIFIED, (u32)UT_RUNNING))
+		return 0;
+	if (deadline_ns == TIME_FOREVER) {
+		switch_out(PREV_PARK);
+		return 0;
+	}
+	if (deadline_ns <= clock_monotonic_ns())
+		return -ETIMEDOUT;
+	timer_init(&p.timer, park_timeout);
+	p.ut = ut;
+	p.fired = 0;
+	timer_start(&p.timer, deadline_ns);
+	switch_out(PREV_PARK);
+	timer_stop_sync(&p.timer);
+	if (load_acquire(&p.fired))
+		r = -ETIMEDOUT;
+	return r;
+}
+
+void uthread_yield(void)
+{
+	switch_out(PREV_YIELD);
+}
+
+void sched_exit(void (*reap)(struct uthread *))
+{
+	struct uthread *ut = uthread_self();
+
+	ut->karg = (void *)reap;
+	store_release(&ut->state, UT_DEAD);
+	if (!(ut->flags & UTF_KERNEL) && kt_self()->fpu_owner == ut)
+		kt_self()->fpu_owner = NULL;
+	ut->flags |= UTF_KERNEL; /* nothing to save */
+	switch_out(PREV_EXIT);
+	panic("dead thread scheduled");
+}
+
+static void first_run(void)
+{
+	struct uthread *ut;
+
+	finish_switch();
+	ut = uthread_self();
+	restore_program_state(ut);
+	ut->kfn(ut->karg);
+	panic("thread function returned");
+}
+
+int uthread_init(struct uthread *ut, struct kproc *kp, void (*fn)(void *), void *arg)
+{
+	u64 *sp;
+	char *top;
+
+	ut->kstack = page_alloc(KSTACK_ORDER);
+	if (!ut->kstack)
+		return -ENOMEM;
+	top = ut->kstack + KSTACK_SIZE;
+	ut->xsave = top - XSAVE_SIZE;
+	memset(ut->xsave, 0, (size_t)(top - (char *)ut->xsave));
+	((u32 *)ut->xsave)[6] = 0x1f80; /* MXCSR */
+	ut->tf = (struct trapframe *)((char *)ut->xsave - 256);
+	memset(ut->tf, 0, sizeof(*ut->tf));
+	ut->xstate_in_memory = 1;
+	ut->kproc = kp;
+	ut->state = UT_RUNNABLE;
+	ut->kfn = fn;
+	ut->karg = arg;
+	list_init(&ut->run_node);
+	sp = (u64 *)((char *)ut->tf - 64);
+	*--sp = 0; /* as if first_run had been called: alignment */
+	*--sp = (u64)first_run;
+	for (int i = 0; i < 6; i++)
+		*--sp = 0;
+	ut->ctx_rsp = (u64)sp;
+	atomic_fetch_add(&kp->nr_uthreads, 1u);
+	return 0;
+}
+
+void uthread_destroy_stack(struct uthread *ut)
+{
+	page_free(ut->kstack, KSTACK_ORDER);
+	ut->kstack = NULL;
+}
+
+struct kernel_start {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void reap_kernel(struct uthread *ut)
+{
+	struct kproc *kp = ut->kproc;
+
+	uthread_destroy_stack(ut);
+	kmem_free(ut, sizeof(*ut));
+	atomic_fetch_sub(&kp->nr_uthreads, 1u);
+}
+
+static void kernel_main_fn(void *arg)
+{
+	struct kernel_start s = *(struct kernel_start *)arg;
+
+	kmem_free(arg, sizeof(s));
+	s.fn(s.arg);
+	sched_exit(reap_kernel);
+}
+
+int uthread_start_kernel(const char *name, void (*fn)(void *arg), void *arg)
+{
+	struct uthread *ut = kmem_zalloc(sizeof(*ut));
+	struct kernel_start *s = kmem_alloc(sizeof(*s));
+	struct kproc *kp = list_first(&kproc_list, struct kproc, link);
+
+	if (!ut || !s)
+		goto err_free;
+	*s = (struct kernel_start){ fn, arg };
+	ut->flags = UTF_KERNEL;
+	if (uthread_init(ut, kp, kernel_main_fn, s))
+		goto err_free;
+	str_copy(ut->name, name, sizeof(ut->name));
+	sched_enqueue(ut);
+	return 0;
+err_free:
+	kmem_free(ut, sizeof(*ut));
+	kmem_free(s, sizeof(*s));
+	return -ENOMEM;
+}
+
+void sched_check_resched(void)
+{
+	struct kthread *kt = kt_self();
+
+	if (!kt->need_resched)
+		return;
+	kt->need_resched = 0;
+	kthread_poll_once(false);
+	if (load_acquire(&kt->runq_len)) {
+		kt->nr_preempts++;
+		sched_wake_idle(kt->kproc);
+		uthread_yield();
+	}
+}
+
+void xstate_save_current(void)
+{
+	struct uthread *ut = uthread_self();
+
+	if (ut->xstate_in_memory)
+		return;
+	xsave_standard(ut->xsave, XSAVE_MASK & kthread_xcr0);
+}
+
+void xstate_load_current(void)
+{
+	struct uthread *ut = uthread_self();
+
+	if (xstate_restore(ut->xsave, XSAVE_MASK & kthread_xcr0)) {
+		/* A frame the program built: reset to the initial state, as good as any. */
+		memset((char *)ut->xsave, 0, 576);
+		((u32 *)ut->xsave)[6] = 0x1f80;
+		(void)xstate_restore(ut->xsave, XSAVE_MASK & kthread_xcr0);
+	}
+	ut->xstate_in_memory = 0;
+	kt_self()->fpu_owner = ut;
+}
