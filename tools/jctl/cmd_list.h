@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of jctl, one row each. Included many times. */
+CMD(run, "run a program in an instance")
+CMD(doctor, "what this host offers, and how to get what is missing")
+CMD(patch, "patch the system-call sites of an ELF file into the cache and say how many")

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The wishes of one `jctl run`, from the command line and a JSON file. Parsing only: no file of the host is opened but the JSON. */
+#ifndef TOOLS_JCTL_CONFIG_H
+#define TOOLS_JCTL_CONFIG_H
+
+#include "base/types.h"
+#include "jabi/jabi_boot.h"
+
+#define CONFIG_MAX_VOLUMES 64
+#define CONFIG_MAX_ENV 1024
+
+struct config_volume {
+	char *src, *dst;
+	bool is_ro;
+};
+
+struct run_config {
+	unsigned cores; /* 0 = all */
+	u64 mem_bytes;	/* 0 = what the host has */
+	const char *root;
+	struct config_volume volumes[CONFIG_MAX_VOLUMES];
+	unsigned nr_volumes;
+	bool is_rw;
+	bool is_ro;
+	char *env[CONFIG_MAX_ENV];
+	unsigned nr_env;
+	const char *workdir;
+	const char *hostname;
+	const char *name;
+	u32 net; /* JABI_NET_* */
+	const char *tap_name;
+	u32 ip4, gw4; /* network byte order */
+	u32 prefix_len;
+	bool has_strace;
+	const char *strace_file;
+	bool has_stats;
+	const char **argv; /* program and arguments, NULL-terminated */
+	unsigned argc;
+};
+
+/* Fills *c. 0; 1 = --help was printed; -1 = said why on stderr. Strings point into argv or live for ever. */
+int config_parse(struct run_config *c, int argc, char **argv) must_check;
+/* One option by its long name; value NULL for flags. Used by both sources. 0 or -1 after a message naming `where`. */
+int config_set(struct run_config *c, const char *key, const char *value, const char *where) must_check;
+int config_load_json(struct run_config *c, const char *path) must_check;
+bool config_key_is_flag(const char *key);
+bool config_key_exists(const char *key);
+
+#endif

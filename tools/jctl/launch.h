@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The launcher: what it opens for an instance, and the steps from a configuration to an exit code. Private to tools/jctl. */
+#ifndef TOOLS_JCTL_LAUNCH_H
+#define TOOLS_JCTL_LAUNCH_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "jabi/jabi_boot.h"
+#include "tools/jctl/config.h"
+
+/* Everything the launcher holds for one instance. Descriptors are close-on-exec; -1 = absent. */
+struct launch {
+	const struct run_config *cfg;
+	struct jabi_boot boot;
+	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
+	size_t pages_len, pages_cap;
+	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd;
+	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
+	int volume_fd[CONFIG_MAX_VOLUMES];
+	u32 volume_flags[CONFIG_MAX_VOLUMES];
+	char root_path[4096];
+	char cache_path[4096];
+	sigset_t caller_mask; /* to be restored in the instance */
+	pid_t child;
+};
+
+/* boot.c: appends to the boot pages; -1 after a message. */
+int boot_create_arena(struct launch *l) must_check;
+int boot_add_bytes(struct launch *l, const void *data, size_t len, u32 *off) must_check;
+int boot_add_string(struct launch *l, const char *s, struct jabi_str *out) must_check;
+int boot_fill(struct launch *l) must_check;
+int boot_write(struct launch *l) must_check;
+
+/* host_files.c: the kernel binary, root, volumes, log and strace files. */
+int host_files_open(struct launch *l) must_check;
+
+/* tap.c */
+int tap_create(struct launch *l) must_check;
+
+/* confine.c, in the instance's process before the exec. -errno; *step names what failed. */
+int confine_drop_privilege(const struct launch *l, const char **step) must_check;
+int confine_landlock(const struct launch *l, const char **step) must_check;
+/* Highest Landlock ABI of the host, 0 = none. */
+int confine_landlock_abi(void);
+
+/* filter.c: the host-call allow-list as BPF into the boot pages. */
+int filter_add(struct launch *l) must_check;
+
+/* supervise.c: forks, execs the instance, serves it until it ends. Returns jctl's exit code. */
+int supervise_run(struct launch *l);
+
+/* patch_service.c: one message on the socket. False when the instance has closed its end. */
+bool patch_service_handle(struct launch *l);
+
+#endif

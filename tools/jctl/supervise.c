@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The launcher's life after the preparations: it forks the instance, stays as its parent, passes signals on, answers patch requests,
+ * reaps and, at the end, kills whatever is left of it. One thread; everything arrives through poll(2).
+ *
+ * Terminal signals (Ctrl-C, Ctrl-\, hang-up, window size) reach the instance by themselves, since it is in the launcher's process
+ * group; the launcher passes on only what a process sent to it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/close_range.h>
+
+#include "tools/jctl/jctl.h"
+#include "tools/jctl/launch.h"
+
+struct step_report {
+	int err;
+	char step[60];
+};
+
+static void keep_open(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, 0);
+}
+
+/* RLIMIT_NOFILE as high as allowed: host descriptors are the instance's currency, the program sees its own limit. */
+static void raise_nofile(void)
+{
+	struct rlimit r;
+	unsigned long long most = 1024 * 1024;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	if (r.rlim_max < most) {
+		struct rlimit up = { most, most };
+
+		if (!setrlimit(RLIMIT_NOFILE, &up))
+			return;
+	}
+	r.rlim_cur = r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+/* In the child. Only descriptors named in the boot block survive the exec. */
+static int prepare_descriptors(const struct launch *l, const char **step)
+{
+	*step = "descriptors";
+	if (dup2(l->arena_fd, JABI_ARENA_FD) < 0)
+		return -errno;
+	if (close_range(JABI_ARENA_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+		return -errno;
+	keep_open(l->root_fd);
+	keep_open(l->cache_dir_fd);
+	keep_open(l->patch_sock[1]);
+	keep_open(l->wake_fd);
+	keep_open(l->log_fd);
+	keep_open(l->strace_fd);
+	keep_open(l->tap_fd);
+	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
+		keep_open(l->volume_fd[i]);
+	return 0;
+}
+
+static noreturn_fn void become_instance(const struct launch *l, pid_t parent, int report_fd)
+{
+	static char *const empty[] = { NULL };
+	struct step_report rep = { 0 };
+	const char *step = NULL;
+	int r = prepare_descriptors(l, &step);
+
+	raise_nofile();
+	if (!r)
+		r = confine_drop_privilege(l, &step);
+	if (!r)
+		r = confine_landlock(l, &step);
+	if (!r) {
+		step = "parent-death signal";
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+			r = -errno;
+		else if (getppid() != parent)
+			_exit(EXIT_JCTL);
+	}
+	if (!r) {
+		sigprocmask(SIG_SETMASK, &l->caller_mask, NULL);
+		step = "exec of junction-kernel";
+		syscall(SYS_execveat, l->kernel_fd, "", empty, empty, AT_EMPTY_PATH);
+		r = -errno;
+	}
+	rep.err = -r;
+	snprintf(rep.step, sizeof(rep.step), "%s", step);
+	if (write(report_fd, &rep, sizeof(rep)) < 0)
+		_exit(EXIT_JCTL);
+	_exit(EXIT_JCTL);
+}
+
+/* 0 when the exec happened. */
+static int start_instance(struct launch *l)
+{
+	pid_t parent = getpid();
+	struct step_report rep;
+	int pipe_fd[2];
+	ssize_t n;
+
+	if (pipe2(pipe_fd, O_CLOEXEC))
+		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)", "cannot make a pipe");
+	fflush(NULL);
+	l->child = fork();
+	if (l->child < 0)
+		return jctl_fail_errno(errno, "raise the process limit (ulimit -u)", "cannot fork");
+	if (!l->child)
+		become_instance(l, parent, pipe_fd[1]);
+	close(pipe_fd[1]);
+	do
+		n = read(pipe_fd[0], &rep, sizeof(rep));
+	while (n < 0 && errno == EINTR);
+	close(pipe_fd[0]);
+	if (n == (ssize_t)sizeof(rep)) {
+		waitpid(l->child, NULL, 0);
+		rep.step[sizeof(rep.step) - 1] = 0;
+		return jctl_fail_errno(rep.err, "`jctl doctor` shows what this host lacks", "cannot start the instance: %s",
+				       rep.step);
+	}
+	return 0;
+}
+
+/* The instance has these now; a TAP must vanish with it. */
+static void close_instance_side(struct launch *l)
+{
+	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd };
+
+	if (l->strace_fd != l->log_fd && l->strace_fd >= 0)
+		close(l->strace_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
+		close(l->volume_fd[i]);
+	free(l->pages);
+	l->pages = NULL;
+}
+
+static bool read_exit(const struct launch *l, struct jabi_boot *b)
+{
+	if (pread(l->arena_fd, b, sizeof(*b), 0) != (ssize_t)sizeof(*b))
+		memset(b, 0, sizeof(*b));
+	return b->exit_set == 1;
+}
+
+/* Kills and reaps every child. As subreaper we inherit orphans of the instance, so this ends with none. */
+static void kill_leftovers(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	for (int round = 0; round < 10000; round++) {
+		FILE *f = fopen(path, "re");
+		int pid, killed = 0;
+
+		while (f && fscanf(f, "%d", &pid) == 1)
+			if (pid > 1 && !kill(pid, SIGKILL))
+				killed++;
+		if (f)
+			fclose(f);
+		while (waitpid(-1, NULL, killed-- > 0 ? 0 : WNOHANG) > 0)
+			;
+		if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+			return;
+		usleep(1000);
+	}
+}
+
+/* What a shell would print about a child killed by a signal, and its code. */
+static int killed_code(int sig, bool has_core)
+{
+	if (sig != SIGINT && sig != SIGPIPE)
+		fprintf(stderr, "%s%s\n", strsignal(sig), has_core ? " (core dumped)" : "");
+	return 128 + sig;
+}
+
+/* From the program's wait status, or from the way the host process ended when the kernel could not report one. */
+static int exit_code(const struct launch *l, int host_status)
+{
+	struct jabi_boot b;
+
+	if (read_exit(l, &b)) {
+		int sig = (int)(b.exit_status & 0x7f);
+
+		return sig && sig <= 64 ? killed_code(sig, false) : (int)(b.exit_status >> 8 & 0xff);
+	}
+	if (WIFSIGNALED(host_status)) {
+		int sig = WTERMSIG(host_status);
+
+		if (sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGHUP)
+			return killed_code(sig, false);
+		jctl_fail("please report it with the program's command line", "the instance kernel died of signal %d (%s), stage %u",
+			  sig, strsignal(sig), b.boot_stage);
+		return b.boot_stage < JABI_STAGE_PROGRAM ? EXIT_JCTL : 128 + sig;
+	}
+	return WIFEXITED(host_status) ? WEXITSTATUS(host_status) : EXIT_JCTL;
+}
+
+/* The instance stopped (job control): so do we, for the shell to see; when continued, so is it. */
+static void follow_stop(const struct launch *l)
+{
+	kill(getpid(), SIGSTOP);
+	kill(l->child, SIGCONT);
+}
+
+/* Reaps. True when the instance is over; *status is the first process's. */
+static bool reap(struct launch *l, int *status)
+{
+	struct jabi_boot b;
+	int st;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0) {
+		if (WIFSTOPPED(st)) {
+			if (pid == l->child)
+				follow_stop(l);
+			continue;
+		}
+		if (pid != l->child)
+			continue;
+		*status = st;
+		l->child = 0;
+		if (WIFSIGNALED(st))
+			return true;
+	}
+	return (pid < 0 && errno == ECHILD) || (!l->child && read_exit(l, &b));
+}
+
+static void forward_signal(const struct launch *l, const struct signalfd_siginfo *si)
+{
+	if (si->ssi_code == SI_KERNEL || si->ssi_signo == SIGCHLD || !l->child)
+		return;
+	(void)kill(l->child, (int)si->ssi_signo);
+}
+
+static int serve(struct launch *l, int sig_fd)
+{
+	struct pollfd p[2] = { { .fd = sig_fd, .events = POLLIN }, { .fd = l->patch_sock[0], .events = POLLIN } };
+	int status = 0;
+
+	for (;;) {
+		struct signalfd_siginfo si;
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return jctl_fail_errno(errno, NULL, "poll");
+		while (read(sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+			forward_signal(l, &si);
+		if (reap(l, &status))
+			return status;
+		if (p[1].revents && !patch_service_handle(l))
+			p[1].fd = -1;
+	}
+}
+
+int supervise_run(struct launch *l)
+{
+	sigset_t all;
+	int sig_fd, status;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGABRT);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	signal(SIGCHLD, SIG_DFL);
+	sig_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sig_fd < 0) {
+		jctl_fail_errno(errno, NULL, "signalfd");
+		return EXIT_JCTL;
+	}
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
+		jctl_fail_errno(errno, NULL, "PR_SET_CHILD_SUBREAPER");
+	if (start_instance(l))
+		return EXIT_JCTL;
+	close_instance_side(l);
+	status = serve(l, sig_fd);
+	kill_leftovers();
+	return exit_code(l, status);
+}
