@@ -1,0 +1,48 @@
+# Junction. `make` builds into build/; `make demo` and `make check` are the two commands a fresh machine needs.
+# One module.mk per module lists its objects; nothing is found by wildcard, no make recursion, no configure step.
+CC ?= gcc
+O := build
+PREFIX ?= /usr/local
+V ?= @
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+# Instance code: freestanding, no vector registers (they belong to the program), no red zone games with signals on kernel stacks.
+KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -mgeneral-regs-only -mfsgsbase -fno-stack-protector -fcf-protection=none \
+	-mno-red-zone -fno-omit-frame-pointer -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) -Iinclude -I.
+HFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARN) -Iinclude -I.
+
+all: $(O)/jctl $(O)/junction-kernel
+
+include userlib/base/module.mk userlib/rt/module.mk
+-include net/module.mk fs/module.mk userlib/file/module.mk userlib/proc/module.mk userlib/sys/module.mk userlib/entry/module.mk
+-include tools/jctl/module.mk tools/patch/module.mk tests/unit/module.mk $(wildcard tests/unit/*/module.mk)
+
+kernel-objs := $(addprefix $(O)/obj/,$(base-objs) $(rt-objs) $(net-objs) $(fs-objs) $(file-objs) $(proc-objs) $(sys-objs) $(entry-objs))
+jctl-all-objs := $(addprefix $(O)/hosted/,$(sort $(jctl-objs) $(patch-objs)))
+
+$(O)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	$(V)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+$(O)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	@echo "  AS  $<"
+	$(V)$(CC) $(KFLAGS) -MMD -MP -c $< -o $@
+$(O)/hosted/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  HCC $<"
+	$(V)$(CC) $(HFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/junction-kernel: $(kernel-objs) userlib/entry/kernel.ld
+	@echo "  LD  $@"
+	$(V)$(CC) -static-pie -nostdlib -nostartfiles -Wl,-T,userlib/entry/kernel.ld -Wl,--no-dynamic-linker -Wl,-z,norelro -Wl,-z,text -Wl,--hash-style=sysv -Wl,--no-warn-rwx-segments -Wl,--build-id=none -o $@ $(kernel-objs)
+$(O)/jctl: $(jctl-all-objs)
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(V)$(CC) -o $@ $(jctl-all-objs) $(jctl-libs)
+
+-include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
+
+clean:
+	rm -rf $(O)
+.PHONY: all clean
