@@ -156,19 +156,22 @@ static int make_memory(struct uproc *c, struct uproc *p, const struct clone_req 
 	c->kproc = kproc_create();
 	if (!c->kproc || !kthread_create(c->kproc))
 		return -ENOMEM;
-	r = aspace_clone_for_fork(p->mm, &as, &c->mm);
+	/* From here to aspace_fork_end the parent's address space is locked. */
+	r = aspace_fork_begin(p->mm, &as, &c->mm);
 	if (r)
 		return r;
 	c->kproc->aspace = as;
 	return 0;
 }
 
-static void undo_process(struct uproc *c, struct uproc *p)
+static void undo_process(struct uproc *c, struct uproc *p, const struct clone_req *rq)
 {
 	if (c->kproc && c->kproc != p->kproc)
 		kproc_free(c->kproc);
-	if (c->mm)
-		mm_put_unmapped(c->mm);
+	if (c->mm && rq->flags & CLONE_VM)
+		mm_put(c->mm);
+	else if (c->mm)
+		aspace_fork_end(p->mm, c->mm);
 	if (c->files)
 		fdtab_put(c->files);
 	if (c->fs)
@@ -221,9 +224,10 @@ static long start_process(const struct clone_req *rq)
 	proc_publish(c, t, rq->flags & CLONE_PARENT ? p->parent : p);
 	p->nr_forks++;
 	if (own_memory) {
-		r = kthread_fork(c->kproc->kthreads[0], &t->ut, NULL, NULL);
+		r = kthread_fork(c->kproc->kthreads[0], &t->ut);
 		if (r)
 			goto err_unpublish;
+		aspace_fork_end(p->mm, NULL);
 	} else {
 		sched_enqueue(&t->ut);
 	}
@@ -245,7 +249,7 @@ err_unpublish:
 err_undo:
 	if (t)
 		thread_put(t);
-	undo_process(c, p);
+	undo_process(c, p, rq);
 	return r;
 }
 

@@ -115,8 +115,12 @@ static void release_resources(struct uproc *p)
 	p->files = NULL;
 	fdtab_put(files);
 	p->mm = NULL;
-	if (mm)
+	if (mm) {
+		/* Others live in this kProc: our mappings must go. Else they go with the host process. */
+		if (mm->ref.count == 1 && load_acquire(&p->kproc->nr_uthreads) > 1)
+			mm_release(mm);
 		mm_put(mm);
+	}
 	proc_wake_vfork_parent(p);
 	spin_lock(&p->lock);
 	p->fs = NULL;
@@ -145,12 +149,10 @@ void thread_exit(int code)
 	bool last;
 
 	t->exit_code = code;
-	if (t->robust_list)
-		robust_list_exit(t->robust_list);
-	futex_thread_exit(t);
+	robust_list_exit(t);
 	if (t->clear_child_tid && p->mm) {
 		if (put_app(0u, t->clear_child_tid) == 0)
-			futex_wake_user(t->clear_child_tid, 1);
+			futex_wake_addr(t->clear_child_tid, 1);
 	}
 	spin_lock(&p->lock);
 	p->ru_utime_ns += t->ut.cpu_user_ns;

@@ -88,6 +88,7 @@ struct uproc {
 	u32 zombie;			/* [proc_table_lock] */
 	u32 stopped;			/* [lock] by a stop signal */
 	u32 stop_sig;			/* [lock] */
+	u32 cont_notify;		/* [lock] continued, the parent is yet to hear of it */
 	u32 stop_report, cont_report;	/* [proc_table_lock] not yet waited for */
 	struct waitq wait_children;	/* woken when a child changes state */
 	struct waitq stop_wait;		/* stopped threads wait here */
@@ -103,7 +104,9 @@ struct uproc {
 	struct list posix_timers;	/* [timers_lock] */
 	struct spinlock timers_lock;
 	struct itimer { struct timer timer; s64 interval_ns, expires_ns; struct uproc *proc; } itimer_real;
-	s64 itimer_virt_ns, itimer_virt_interval_ns, itimer_prof_ns, itimer_prof_interval_ns;
+	struct cpu_itimer { s64 expires_cpu_ns, interval_ns; } itimer_virt, itimer_prof; /* [timers_lock] expiry 0 = off */
+	struct timer cpu_timer;		/* looks at the CPU-time timers */
+	int next_timer_id;		/* [timers_lock] */
 	u64 nr_forks;
 };
 
@@ -119,6 +122,9 @@ struct thread {
 	u64 saved_sigmask;		/* restored after the handler frame: sigsuspend, ppoll... */
 	u32 restore_sigmask;		/* [owner] saved_sigmask is valid */
 	struct sigpending pending;	/* [sighand lock] */
+	u64 sigwait_set;		/* [sighand lock] sigtimedwait under way: these count as wanted though blocked */
+	u64 fault_addr;			/* [owner] cr2, trapno and error code of the last fault, for handler frames */
+	u32 fault_trap, fault_err;
 	u64 altstack_sp, altstack_size; /* [owner] */
 	u32 altstack_flags;
 	/* futexes and thread exit */
@@ -131,7 +137,7 @@ struct thread {
 	/* restart_syscall */
 	long (*restart_fn)(struct thread *t);
 	u64 restart_args[6];
-	long syscall_ret_override;
+	u32 restart_now;		/* [owner] signal_deliver_on_exit: dispatch tf->rax again */
 	int exit_code;
 	u32 killed;			/* [a] must exit at the next chance */
 	u64 affinity;

@@ -5,6 +5,7 @@
  * and the next timer; the others wait on their own word in the arena.
  */
 #include "userlib/rt/kthread.h"
+#include "userlib/rt/clock_vdso.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -401,7 +402,7 @@ struct kthread *kthread_create(struct kproc *kp)
 	kt->self = kt;
 	kt->kproc = kp;
 	kt->entry = (void *)kernel_entry_syscall;
-	kt->vdso_clock_gettime = (void *)clock_vdso_entry;
+	kt->vdso_clock_gettime = (void *)clock_host_vdso;
 	kt->idle_ut.kproc = kp;
 	kt->idle_ut.flags = UTF_KERNEL;
 	kt->current = &kt->idle_ut;
@@ -467,8 +468,6 @@ int kthread_start(struct kthread *kt)
 struct fork_start {
 	struct kthread *kt;
 	struct uthread *first;
-	void (*child_init)(void *);
-	void *arg;
 };
 
 static noreturn_fn void forked_main(void *arg)
@@ -478,8 +477,6 @@ static noreturn_fn void forked_main(void *arg)
 
 	kt->kproc->host_pid = host_getpid();
 	kt->host_tid = kt->kproc->host_pid;
-	if (s->child_init)
-		s->child_init(s->arg);
 	spin_lock(&kt->runq_lock);
 	list_add_tail(&kt->runq, &s->first->run_node);
 	kt->runq_len++;
@@ -489,7 +486,7 @@ static noreturn_fn void forked_main(void *arg)
 	idle_loop(kt);
 }
 
-int kthread_fork(struct kthread *kt, struct uthread *first, void (*child_init)(void *), void *arg)
+int kthread_fork(struct kthread *kt, struct uthread *first)
 {
 	u64 all = ~0ull, old;
 	struct fork_start *s = kmem_alloc(sizeof(*s));
@@ -498,7 +495,7 @@ int kthread_fork(struct kthread *kt, struct uthread *first, void (*child_init)(v
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct fork_start){ kt, first, child_init, arg };
+	*s = (struct fork_start){ kt, first };
 	spin_lock(&kproc_list_lock);
 	list_add_tail(&kproc_list, &kp->link);
 	spin_unlock(&kproc_list_lock);

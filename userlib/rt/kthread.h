@@ -26,7 +26,6 @@ void trap_process_init(void);
 
 /* arch */
 void kernel_entry_syscall(void);
-void clock_vdso_entry(void);
 void ctx_switch(u64 *save_rsp, u64 load_rsp);
 void xsave_compact(void *area, u64 mask);
 void xsave_standard(void *area, u64 mask);

@@ -122,7 +122,7 @@ struct kthread *kthread_create(struct kproc *kp); /* memory only; the host threa
 void kproc_free(struct kproc *kp);
 int kthread_start(struct kthread *kt);		  /* a new host thread of this host process */
 /* Host fork into kt's kProc: the child process starts on kt's scheduler stack with `first` as its only runnable uThread. 0 or -errno. */
-int kthread_fork(struct kthread *kt, struct uthread *first, void (*child_init)(void *), void *arg);
+int kthread_fork(struct kthread *kt, struct uthread *first);
 
 /* Kernel stack + areas for a uThread inside `ut` (zeroed by the caller). fn runs first on its own stack. */
 int uthread_init(struct uthread *ut, struct kproc *kp, void (*fn)(void *), void *arg);
