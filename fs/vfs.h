@@ -43,6 +43,7 @@ struct kstat {
 #define ATTR_SIZE 0x08
 #define ATTR_ATIME 0x10
 #define ATTR_MTIME 0x20
+#define ATTR_TOUCH 0x40 /* with ATTR_ATIME|ATTR_MTIME: both mean "now" (utimensat NULL, UTIME_NOW), so write permission suffices */
 struct iattr {
 	u32 valid;
 	u32 mode, uid, gid;
@@ -93,7 +94,7 @@ struct inode_ops {
 	int (*getattr)(struct inode *i, struct kstat *st);
 	int (*setattr)(struct inode *i, const struct iattr *a);
 	ssize (*readlink)(struct inode *i, char *buf, size_t size);
-	/* Magic links (/proc/PID/fd/N, exe, cwd): jump straight to a path. */
+	/* Magic links (/proc/PID/fd/N, exe, cwd): jump straight to a path. For targets without a name see vfs_anon_path. */
 	int (*follow)(struct inode *i, const struct cred *c, struct path *out);
 	/* Data. Offsets are explicit; append: the write goes to the end atomically and *pos is set. Short counts at EOF / on EFAULT. */
 	ssize (*read)(struct inode *i, struct iov_iter *it, u64 pos);
@@ -141,7 +142,11 @@ struct inode {
 	struct spinlock watch_lock;
 	s32 writers;		     /* [a] open for write; < 0 while executed (ETXTBSY) */
 	u64 unique_id;		     /* [I] never reused: futex keys, patch cache, map cache */
+	u32 uid, gid;		     /* [a] owner, if flags has INODE_OWNER; else permission checks ask getattr */
+	u32 flags;		     /* [I] INODE_* */
+	void *overlay;		     /* fs/overlay.c: the overlay inode on top of this one [its lock] */
 };
+#define INODE_OWNER 1 /* the file system keeps mode, uid, gid above current */
 void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, u32 mode, u64 ino);
 static inline struct inode *inode_get(struct inode *i)
 {
@@ -149,6 +154,11 @@ static inline struct inode *inode_get(struct inode *i)
 	return i;
 }
 void inode_put(struct inode *i);
+/* ETXTBSY bookkeeping (inode.writers). write_get: 0 or -ETXTBSY; deny: 0 or -ETXTBSY when open for write. */
+int inode_write_get(struct inode *i);
+void inode_write_put(struct inode *i);
+int inode_deny_write(struct inode *i);
+void inode_allow_write(struct inode *i);
 
 struct super {
 	const struct fs_type *type;
@@ -158,7 +168,11 @@ struct super {
 	void *fs_private;
 	int (*statfs)(struct super *sb, struct kstatfs *st);
 	struct inode *root;
+	void (*kill)(struct super *sb); /* last mount gone, all inodes put; frees sb. NULL = never unmounted */
+	s64 dir_valid_ns;  /* how long a name of a directory or symlink is believed before ops->revalidate is asked again */
+	u32 refs;	   /* [mount lock] mounts of it */
 };
+u64 vfs_alloc_dev(void); /* a new anonymous device number for st_dev */
 struct kstatfs {
 	u64 type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize, flags;
 };
@@ -193,6 +207,7 @@ struct qstr {
 	unsigned len;
 	bool trailing_slash;
 };
+/* mknod-like callers check last->name for "." and "..", and len 0 = "/". */
 int path_walk(const struct walk_ctx *w, const char *name, unsigned flags, struct path *out, struct qstr *last);
 
 /* One function per operation; all check permissions with w->cred, apply sticky bits, read-only mounts, inotify events. */
@@ -217,6 +232,20 @@ int vfs_removexattr(const struct path *p, const char *name, const struct cred *c
 /* Absolute name of p as seen from root, into buf; returns length with the zero; -ENAMETOOLONG (→ ERANGE by getcwd), "(unreachable)" prefix as Linux; " (deleted)" suffix if asked. */
 ssize path_name(const struct path *p, const struct path *root, char *buf, size_t size, bool mark_deleted);
 
+/* Takes a nameless inode (a pipe, an anonymous file) into a path: path_name gives `name`. Consumes the inode reference on success. */
+int vfs_anon_path(struct inode *i, const char *name, struct path *out);
+
+/*
+ * Data through a path: what ops->read/write do, plus the read-only check of nothing (that was open's) and IN_ACCESS/IN_MODIFY events.
+ * userlib/file uses these for plain files; -EISDIR / -EINVAL where there is no operation.
+ */
+ssize vfs_read(const struct path *p, struct iov_iter *it, u64 pos);
+ssize vfs_write(const struct path *p, struct iov_iter *it, u64 *pos, bool append);
+int vfs_readdir(const struct path *p, struct dir_ctx *ctx); /* takes the directory's lock where needed; -ENOENT if removed */
+int vfs_fallocate(const struct path *p, int mode, u64 off, u64 len);
+/* Reports `event` (IN_OPEN, IN_CLOSE_WRITE, ...) on p and its parent directory, if anybody listens. */
+void fs_notify_path(const struct path *p, u32 event);
+
 /* Mounts. The first mount makes the root. */
 int vfs_mount_root(const struct fs_type *t, const char *source, void *private, u32 flags, struct path *out);
 int vfs_mount(const struct fs_type *t, const char *source, const char *options, void *private, u32 flags, const struct path *at);
@@ -230,10 +259,35 @@ void fs_type_register(const struct fs_type *t);
 static inline struct inode *path_inode(const struct path *p);
 
 /* inotify: fs reports, userlib/file/inotify.c listens through this hook (NULL until set). Called without locks. */
+/* dir/name: the parent and the name in it (dir NULL: only i itself). i may be NULL (a name that is gone). The name is `len` bytes, unterminated. */
 extern void (*fs_notify_hook)(struct inode *dir, struct inode *i, const char *name, unsigned len, u32 in_event, u32 cookie);
+
+/*
+ * Devices and fifos in memfs, overlay and hostfs inodes: their open_file. minor count 0 = all minors. fifo_open_hook NULL: -ENXIO.
+ * A device without registration: -ENXIO.
+ */
+typedef int open_file_fn(struct inode *i, struct path *p, unsigned open_flags, const struct cred *c, struct file **out);
+void chrdev_register(u32 major, u32 minor_first, u32 count, open_file_fn *open_file);
+extern open_file_fn *fifo_open_hook;
+#define RDEV(maj, min) ((u64)((((u64)(min)) & 0xff) | (((u64)(maj)&0xfff) << 8) | (((u64)(min) & ~0xffull) << 12)))
+#define RDEV_MAJOR(d) ((u32)(((d) >> 8) & 0xfff))
+#define RDEV_MINOR(d) ((u32)(((d)&0xff) | (((d) >> 12) & 0xfff00)))
+
+/*
+ * Read-only windows onto host file data for the copy path of hostfs; set by proc/mm, NULL = host_pread only. Returns the address at which
+ * [off, off+len) of the inode's host fd is mapped read-only in the calling kProc, or NULL; may fault (SIGBUS) past a truncation.
+ */
+extern const void *(*fs_map_window)(struct inode *i, int host_fd, u64 off, u64 len);
+
+/* Gives cached names (and through them host fds, inodes) back: on memory pressure. Returns how many were dropped. */
+unsigned dcache_shrink(unsigned n);
 
 struct dentry {
 	struct ref ref;
+	u32 flags;		   /* [tree lock] DENTRY_* of dentry.c */
+	struct list lru;	   /* [tree lock] unused, kept for the next look-up */
+	s64 checked_ns;		   /* [a] when revalidate last said yes */
+	struct super *sb;	   /* [I] */
 	struct dentry *parent;	   /* [tree lock] */
 	struct inode *inode;	   /* [I] NULL = negative, not cached */
 	struct list children, sibling; /* [tree lock] */
@@ -242,7 +296,8 @@ struct dentry {
 	u32 hash;
 	bool deleted;		   /* [tree lock] */
 	u16 name_len;
-	char *name;
+	char *name;		   /* [tree lock] inline_name or kmem */
+	char inline_name[24];
 };
 static inline struct inode *path_inode(const struct path *p)
 {
@@ -256,7 +311,14 @@ struct mount {
 	u32 flags;
 	u32 id, parent_id;
 	char source[64];
-	struct list link;
+	struct list link;     /* [mount lock] */
+	struct mount *hash_next; /* [tree lock] */
+	bool detached;	      /* [tree lock] */
 };
+static inline void mount_get(struct mount *m)
+{
+	ref_get(&m->ref);
+}
+void mount_put(struct mount *m);
 
 #endif
