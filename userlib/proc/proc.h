@@ -89,6 +89,7 @@ struct uproc {
 	u32 stopped;			/* [lock] by a stop signal */
 	u32 stop_sig;			/* [lock] */
 	u32 cont_notify;		/* [lock] continued, the parent is yet to hear of it */
+	u32 cont_count;			/* [lock] SIGCONT and SIGKILL sent: a stop that was decided before does not happen */
 	u32 stop_report, cont_report;	/* [proc_table_lock] not yet waited for */
 	struct waitq wait_children;	/* woken when a child changes state */
 	struct waitq stop_wait;		/* stopped threads wait here */
@@ -180,6 +181,7 @@ int signal_send_pgrp(int pgid, int sig, const struct ksiginfo *info);
 void signal_force_self(int sig, const struct ksiginfo *info); /* faults: unblocks/default if blocked or ignored */
 int sigmask_set_temp(const u64 *mask);	  /* NULL = nothing; the wait then runs under *mask */
 void sigmask_restore_saved(void);	  /* at normal return; does nothing if a handler took over */
+void signal_thread_gone(struct thread *t); /* has left p->threads: process signals it was woken for go to another */
 void signal_recalc(struct thread *t);	  /* [sighand lock] sets ut.signal_pending from masks and queues */
 void signal_deliver_on_exit(struct trapframe *tf); /* exit work: actions, handler frames, syscall restart */
 long signal_sigreturn(struct trapframe *tf);
