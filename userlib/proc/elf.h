@@ -17,7 +17,7 @@ struct str_block {
 	size_t len, cap;
 	u32 count;
 };
-/* 0, -ENOMEM, -E2BIG (total above 6 MiB or one string above 128 KiB). front: before the others. */
+/* 0, -ENOMEM, -E2BIG (total above 2 MiB or one string above 128 KiB). front: before the others. */
 int str_block_add(struct str_block *b, const char *s, size_t len, bool front) must_check;
 void str_block_free(struct str_block *b);
 
@@ -32,9 +32,11 @@ struct exec_ctx {
 	u64 stack_limit;		/* RLIMIT_STACK */
 	/* out of prepare */
 	struct path exe;		/* final file (scripts resolved), referenced */
+	const char *why;		/* for -ENOEXEC and -ELIBBAD: what is wrong with the file, for one clear line; else NULL */
 	bool setuid, setgid;		/* the file asks for it; uid/gid of the file */
 	u32 file_uid, file_gid;
 	char comm[16];			/* name for the thread: last component of the executed file */
+	struct cred open_cred;
 	struct elf_image *image;
 	bool secure;			/* caller sets: AT_SECURE */
 };

@@ -3,8 +3,8 @@
  * Program memory. struct aspace = one host address space (one per kProc): the map of everything in it. struct mm = one program's view:
  * several mm's live in one aspace (vfork+exec'd children). Every program mapping is made by host_mmap at an address chosen here.
  *
- * Locks: aspace->lock (mutex) covers its tree and the fields of its mm's; host calls are made under it. It comes before inode locks
- * taken by inode_ops->get_page. Operations that change host mappings (all sys_-like functions below) run only on a uThread of the
+ * Locks: aspace->lock (mutex) covers its tree and the fields of its mm's; host calls are made under it. It nests inside inode locks
+ * (windows): nothing here calls into fs/ with it held, objects whose last reference goes are freed after it is released. Operations that change host mappings (all sys_-like functions below) run only on a uThread of the
  * mm's own kProc; queries (vma_for_each, usage) run anywhere.
  *
  * The memory limit (--mem). Linux's default overcommit is imitated: PROT_NONE and MAP_NORESERVE reservations cost nothing; a single
@@ -41,6 +41,7 @@ struct aspace {
 	u64 committed, charged;	 /* [lock] see above */
 	u64 measured_commit;	 /* [lock] committed at the last measurement */
 	u64 fork_shared;	 /* [lock] bytes that came with the fork */
+	struct vm_object *dead;	 /* [lock] to be freed once the lock is released */
 	u32 window_clock;	 /* [lock] */
 	struct mm_window windows[MM_NR_WINDOWS]; /* [lock] */
 };
@@ -108,13 +109,16 @@ int mm_munlockall(struct mm *mm);
 u64 mm_brk(struct mm *mm, u64 addr);
 
 /* --- for the loader and entry/ (same rules, no limits of the program's own apply) --- */
-#define MM_MAP_FIXED_CONFLICT_OK 1
 /* Fixed private anonymous memory at a range that must be free: -EADDRINUSE if not. vmf: VMF_* to add. */
 int mm_map_anon_at(struct mm *mm, u64 addr, u64 len, int prot, u32 vmf) must_check;
 /* File pages at a fixed range that is free or owned by mm (replaced). */
 int mm_map_file_at(struct mm *mm, u64 addr, u64 len, int prot, struct file *f, u64 off) must_check;
 /* Reserves a free range for a position-independent image (PROT_NONE); 0 = none. high: programs, low in the map with room for brk. */
 u64 mm_reserve_image(struct mm *mm, u64 len, u64 align, bool is_program);
+/* The same at a fixed place: -EADDRINUSE if any of it is taken. */
+int mm_reserve_image_at(struct mm *mm, u64 start, u64 len) must_check;
+/* Room that this file's stubs want behind an image of len bytes (mm_reserve_hook). */
+u64 mm_stub_room(struct file *f, u64 len);
 /* The main stack: `len` bytes of address space, top randomised; sets stack_low/high. */
 int mm_map_stack(struct mm *mm, u64 len, bool executable) must_check;
 /* Private read+exec mapping of kernel-provided pages (vDSO image: page-aligned, in the arena). Its address or -errno. */

@@ -25,8 +25,9 @@ struct vm_object {
 	struct inode *inode; /* [I] reference; NULL for shared anonymous */
 	struct path path;    /* [I] for /proc/PID/maps; mnt NULL = none (anonymous, or "memfd:" by name) */
 	int host_fd;	     /* [I] VMO_HOST: borrowed, lives as long as the inode */
-	u64 first_page, nr_pages; /* [I] VMO_ARENA: file pages covered by pages[] */
-	void **pages;	     /* [aspace lock of the mapper] VMO_ARENA: referenced pages, NULL = not there (beyond the end of file) */
+	u64 first_page, nr_pages; /* [I] VMO_ARENA: file pages covered by pages[]; what lies behind was beyond the end of file */
+	void **pages;	     /* [I] VMO_ARENA: referenced pages; NULL = a hole (private mappings only) */
+	struct vm_object *next_dead;
 };
 
 #define VMF_SHARED 0x0001     /* MAP_SHARED */
@@ -99,7 +100,5 @@ static inline u64 vma_len(const struct vma *v)
 	return v->end - v->start;
 }
 
-struct vm_object *vmo_get(struct vm_object *o);
-void vmo_put(struct vm_object *o);
 
 #endif
