@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Patched images: when a program maps an ELF file executable, map the launcher's cached copy whose system-call sites jump to us instead.
+ * The instance only asks and maps; finding and changing the sites is the launcher's work (tools/patch), so a hostile program cannot
+ * poison what others map. One question per file and instance; the answer is kept by inode.
+ */
+#include "userlib/entry/entry.h"
+#include "jabi/jabi_patch.h"
+#include "userlib/base/log.h"
+#include "userlib/base/string.h"
+#include "userlib/rt/host.h"
+#include "userlib/rt/sched.h"
+#include <linux/elf.h>
+#include <linux/poll.h>
+
+#define ANSWER_HASH 64
+#define REPLY_TIMEOUT_NS (10 * NSEC_PER_SEC)
+
+struct answer {
+	struct answer *next;
+	u64 inode_id;
+	int fd; /* -1: nothing to patch */
+	u64 stub_offset, stub_len, stub_vaddr;
+	u64 text_off, text_vaddr; /* page-aligned file offset and address of the first executable segment */
+	u64 text_end;		  /* file offset behind it */
+};
+
+static struct answer *answers[ANSWER_HASH]; /* [answers_lock] append only */
+static struct mutex answers_lock;
+static u64 request_id;
+
+struct host_msghdr { /* struct user_msghdr */
+	void *name;
+	s32 namelen, pad;
+	struct { void *base; u64 len; } *iov;
+	u64 iovlen;
+	void *control;
+	u64 controllen;
+	u32 flags, pad2;
+};
+struct rights { /* one SCM_RIGHTS control message */
+	u64 len;
+	s32 level, type;
+	s32 fd, pad;
+};
+
+/* Is this an ELF program or library with text? Fills the text fields. */
+static bool read_text_segment(int fd, struct answer *a)
+{
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph[16];
+	unsigned n;
+
+	if (host_pread(fd, &eh, sizeof(eh), 0) != (long)sizeof(eh) || memcmp(eh.e_ident, "\177ELF\2\1", 6) ||
+	    eh.e_machine != EM_X86_64 || eh.e_phentsize != sizeof(ph[0]))
+		return false;
+	n = MIN((unsigned)eh.e_phnum, (unsigned)ARRAY_SIZE(ph));
+	if (host_pread(fd, ph, n * sizeof(ph[0]), eh.e_phoff) != (long)(n * sizeof(ph[0])))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X))
+			continue;
+		a->text_off = ph[i].p_offset & PAGE_MASK;
+		a->text_vaddr = ph[i].p_vaddr & PAGE_MASK;
+		a->text_end = ph[i].p_offset + ph[i].p_filesz;
+		return true;
+	}
+	return false;
+}
+
+static int send_request(int sock, int fd, u64 id)
+{
+	struct jabi_patch_req req = { .id = id, .version = JABI_PATCH_VERSION };
+	struct rights r = { .len = 20, .level = 1 /* SOL_SOCKET */, .type = 1 /* SCM_RIGHTS */, .fd = fd };
+	struct { void *base; u64 len; } iov = { &req, sizeof(req) };
+	struct host_msghdr m = { .iov = (void *)&iov, .iovlen = 1, .control = &r, .controllen = sizeof(r) };
+
+	return host_sendmsg(sock, &m, 0x4000 /* MSG_NOSIGNAL */) == (long)sizeof(req) ? 0 : -EIO;
+}
+
+static int receive_reply(int sock, u64 id, struct jabi_patch_reply *reply, int *fd)
+{
+	s64 deadline = clock_monotonic_ns() + REPLY_TIMEOUT_NS;
+
+	for (;;) {
+		struct rights r = { 0 };
+		struct { void *base; u64 len; } iov = { reply, sizeof(*reply) };
+		struct host_msghdr m = { .iov = (void *)&iov, .iovlen = 1, .control = &r, .controllen = sizeof(r) };
+		long n = host_recvmsg(sock, &m, 0x40 /* MSG_DONTWAIT */ | 0x40000000 /* MSG_CMSG_CLOEXEC */);
+
+		if (n == -EAGAIN) {
+			int e = host_fd_wait(sock, POLLIN, deadline);
+
+			if (e == -ETIMEDOUT)
+				return -ETIMEDOUT;
+			if (e == -ERESTARTSYS)
+				uthread_yield(); /* the answer comes soon; signals wait until then */
+			continue;
+		}
+		if (n != (long)sizeof(*reply))
+			return -EIO;
+		*fd = m.controllen >= 20 && r.type == 1 ? r.fd : -1;
+		if (reply->id == id)
+			return 0;
+		if (*fd >= 0)
+			host_close(*fd); /* the late answer to a request that gave up */
+	}
+}
+
+static void ask(struct answer *a, int host_fd)
+{
+	struct jabi_patch_reply reply;
+	int sock = boot->patch_sock_fd, fd = -1;
+	u64 id = ++request_id;
+
+	a->fd = -1;
+	if (sock < 0 || !read_text_segment(host_fd, a) || send_request(sock, host_fd, id) ||
+	    receive_reply(sock, id, &reply, &fd))
+		return;
+	if (reply.status != JABI_PATCH_OK || fd < 0)
+		return;
+	a->fd = fd;
+	a->stub_offset = reply.stub_offset;
+	a->stub_len = reply.stub_len;
+	a->stub_vaddr = reply.stub_vaddr;
+}
+
+static struct answer *answer_for(struct inode *inode, int host_fd)
+{
+	struct answer **slot = &answers[inode->unique_id % ANSWER_HASH], *a;
+
+	for (a = load_acquire(slot); a; a = a->next)
+		if (a->inode_id == inode->unique_id)
+			return a;
+	mutex_lock(&answers_lock);
+	for (a = *slot; a; a = a->next)
+		if (a->inode_id == inode->unique_id)
+			break;
+	if (!a) {
+		a = kmem_zalloc(sizeof(*a));
+		if (a) {
+			a->inode_id = inode->unique_id;
+			ask(a, host_fd);
+			a->next = *slot;
+			store_release(slot, a);
+		}
+	}
+	mutex_unlock(&answers_lock);
+	return a;
+}
+
+static int exec_map(struct mm *mm, struct inode *inode, int host_fd, u64 off, u64 len, struct mm_exec_patch *out)
+{
+	struct answer *a = answer_for(inode, host_fd);
+
+	(void)mm;
+	if (!a || a->fd < 0 || off < a->text_off || off >= a->text_end || off + len > ROUND_UP(a->text_end, PAGE_SIZE))
+		return -ENOENT;
+	*out = (struct mm_exec_patch){ .fd = a->fd,
+				       .stub_off = a->stub_offset,
+				       .stub_len = a->stub_len,
+				       .stub_delta = (s64)(a->stub_vaddr - (a->text_vaddr + (off - a->text_off))) };
+	return 0;
+}
+
+static u64 reserve_behind(struct inode *inode, int host_fd, u64 off, u64 len)
+{
+	struct answer *a;
+
+	if (off || len < 2 * PAGE_SIZE)
+		return 0;
+	a = answer_for(inode, host_fd);
+	if (!a || a->fd < 0 || a->stub_vaddr < ROUND_UP(len, PAGE_SIZE))
+		return 0;
+	return a->stub_vaddr + a->stub_len - ROUND_UP(len, PAGE_SIZE);
+}
+
+void patch_init(void)
+{
+	if (boot->patch_sock_fd < 0)
+		return;
+	mm_exec_map_hook = exec_map;
+	mm_reserve_hook = reserve_behind;
+}

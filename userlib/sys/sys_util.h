@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What many system calls start with: descriptors, paths and vectors of the caller. Inline; each fails before anything has changed. */
+#ifndef USERLIB_SYS_SYS_UTIL_H
+#define USERLIB_SYS_SYS_UTIL_H
+
+#include "userlib/base/string.h"
+#include "userlib/file/file.h"
+#include "userlib/proc/proc.h"
+
+#define IOV_MAX_SEGS 1024
+#define RW_COUNT_MAX 0x7ffff000ul
+
+/* A referenced file or NULL (EBADF). O_PATH files only where `path_ok`. */
+static inline struct file *fd_file(int fd)
+{
+	struct file *f = fdtab_get(uproc_self()->files, fd);
+
+	if (f && f->flags & O_PATH) {
+		file_put(f);
+		return NULL;
+	}
+	return f;
+}
+static inline struct file *fd_file_any(int fd)
+{
+	return fdtab_get(uproc_self()->files, fd);
+}
+static inline u64 nofile_limit(void)
+{
+	return uproc_self()->rlim[RLIMIT_NOFILE].rlim_cur;
+}
+/* Installs a new file; drops the reference when that fails. */
+static inline long fd_install(struct file *f, bool cloexec)
+{
+	int fd = fdtab_install(uproc_self()->files, f, 0, nofile_limit(), cloexec);
+
+	if (fd < 0)
+		file_put(f);
+	return fd;
+}
+
+/*
+ * Where a *at() call starts: the caller's root and cwd (or the directory dirfd), and the name copied in. Release with at_put.
+ * flags: AT_EMPTY_PATH allows an empty name, then .empty is set and .self is dirfd's path (or the cwd).
+ */
+struct at_path {
+	struct walk_ctx w;
+	struct file *dir;
+	bool empty;
+	struct path self; /* borrowed, valid if empty */
+	char *name;	  /* PATH_MAX_LEN bytes */
+};
+int at_get(struct at_path *a, int dirfd, const char __app *name, int flags) must_check;
+void at_put(struct at_path *a);
+/* Resolves to a referenced path; follow = not O_NOFOLLOW. */
+int at_resolve(struct at_path *a, bool follow, struct path *out) must_check;
+
+/* Copies and checks an iovec array; *segs is `fixed` if it fits (8), else kmem to be freed with iov_free. Total at most RW_COUNT_MAX. */
+struct app_iov {
+	struct iov_seg fixed[8];
+	struct iov_seg *segs;
+	u32 nr;
+	struct iov_iter it;
+};
+int iov_get(struct app_iov *v, const void __app *iov, u64 nr) must_check;
+void iov_free(struct app_iov *v);
+
+#endif
