@@ -169,6 +169,7 @@ void thread_exit(int code)
 		p->leader = list_first(&p->threads, struct thread, group_link);
 	spin_unlock(&p->lock);
 	thread_unpublish(t);
+	signal_thread_gone(t);
 	waitq_wake_everyone(&p->stop_wait); /* exec waits here for the others to go */
 	if (last)
 		last_thread_exit(p);

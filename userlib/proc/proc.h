@@ -107,6 +107,7 @@ struct uproc {
 	struct itimer { struct timer timer; s64 interval_ns, expires_ns; struct uproc *proc; } itimer_real;
 	struct cpu_itimer { s64 expires_cpu_ns, interval_ns; } itimer_virt, itimer_prof; /* [timers_lock] expiry 0 = off */
 	struct timer cpu_timer;		/* looks at the CPU-time timers */
+	s64 cpu_ns_seen;		/* [a] CPU time at the last look, for CPU-time posix timers */
 	int next_timer_id;		/* [timers_lock] */
 	u64 nr_forks;
 };

@@ -56,7 +56,7 @@ bool signal_is_ignored_locked(const struct thread *t, const struct uproc *p, int
 static void sigqueue_release(struct sigqueue *q)
 {
 	if (q->timer) {
-		q->timer->queued = false;
+		q->timer->queued = NULL;
 		return;
 	}
 	atomic_fetch_sub(&nr_queued, 1ul);
@@ -109,7 +109,7 @@ static void take_entry(struct sigpending *s, int sig, struct ksiginfo *info)
 	if (first->timer) {
 		struct posix_timer *tm = first->timer;
 
-		tm->queued = false;
+		tm->queued = NULL;
 		posix_timer_rearm_locked(tm);
 		info->timer.overrun = (s32)tm->overrun_last;
 	} else {
@@ -225,14 +225,17 @@ static int send_locked(struct uproc *p, struct thread *t, int sig, const struct 
 	spin_lock(&p->sighand->lock);
 	*wake_stopped = stop_cont_interplay(p, sig);
 	if (signal_is_ignored_locked(t ? t : p->leader, p, sig)) {
-		if (tm)
+		if (tm) {
+			tm->queued_gen = tm->gen;
 			posix_timer_rearm_locked(tm);
+		}
 		goto out;
 	}
 	if (sig < 32 && s->set & SIG_BIT(sig) && !tm)
 		goto out; /* standard signals do not queue */
 	if (tm) {
-		tm->queued = true;
+		tm->queued = s;
+		tm->queued_gen = tm->gen;
 		list_add_tail(&s->queue, &tm->entry.link);
 		s->set |= SIG_BIT(sig);
 	} else {
@@ -297,6 +300,19 @@ int signal_send_pgrp(int pgid, int sig, const struct ksiginfo *info)
 	return r;
 }
 
+void signal_unqueue_timer_locked(struct posix_timer *tm)
+{
+	struct sigpending *s = tm->queued;
+	struct sigqueue *q;
+
+	tm->queued = NULL;
+	list_del(&tm->entry.link);
+	list_for_each(q, &s->queue, link)
+		if (q->info.si_signo == tm->signo)
+			return;
+	s->set &= ~SIG_BIT(tm->signo);
+}
+
 void signal_send_timer(struct posix_timer *tm)
 {
 	struct thread *t = NULL;
@@ -304,8 +320,8 @@ void signal_send_timer(struct posix_timer *tm)
 
 	spin_lock(&tm->proc->sighand->lock);
 	queued = tm->queued;
-	if (queued)
-		tm->overrun++;
+	if (queued) /* of an earlier setting: stands for this one too */
+		tm->queued_gen = tm->gen;
 	spin_unlock(&tm->proc->sighand->lock);
 	if (queued)
 		return;
@@ -404,10 +420,9 @@ void signal_thread_gone(struct thread *t)
 {
 	struct uproc *p = t->proc;
 
-	if (!load_relaxed(&p->pending.set))
-		return;
 	spin_lock(&p->lock);
 	spin_lock(&p->sighand->lock);
+	sigpending_flush(&t->pending); /* timers' entries are not the thread's to keep */
 	retarget(p, t, p->pending.set & ~blocked_by(t));
 	spin_unlock(&p->sighand->lock);
 	spin_unlock(&p->lock);

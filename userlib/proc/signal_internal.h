@@ -24,14 +24,16 @@
 struct posix_timer {
 	struct list link;     /* [proc->timers_lock] */
 	struct uproc *proc;   /* [I] */
+	struct thread *cpu_thread; /* [I] reference: CPU time of a thread; else NULL */
 	struct timer timer;
 	int id, clock;	      /* [I] */
-	int notify, signo;    /* [I] SIGEV_* */
+	int notify, signo;    /* SIGEV_* */
 	int target_tid;	      /* [I] SIGEV_THREAD_ID */
 	s64 interval_ns;      /* 0 = one-shot */
-	s64 expires_ns;	      /* monotonic, realtime or CPU ns as the clock; 0 = disarmed */
-	u32 overrun, overrun_last;
-	bool queued;	      /* entry is in a queue */
+	s64 expires_ns;	      /* on its clock; 0 = disarmed */
+	u32 overrun_last;     /* periods lost before the signal taken last */
+	u32 gen, queued_gen;  /* of the setting; and the one whose signal is queued */
+	struct sigpending *queued; /* where the entry is, or NULL */
 	struct sigqueue entry;
 };
 
@@ -51,13 +53,12 @@ void sigpending_remove(struct sigpending *s, u64 set);
 void signal_wake_thread(struct thread *t);
 /* Queues tm's own entry; counts an overrun if it still is queued. Called by the timer's expiry. */
 void signal_send_timer(struct posix_timer *tm);
+/* Takes the entry out of its queue undelivered. [sighand lock] */
+void signal_unqueue_timer_locked(struct posix_timer *tm);
 /* The entry left the queue: next period. [sighand lock] */
 void posix_timer_rearm_locked(struct posix_timer *tm);
 void posix_timers_flush(struct uproc *p);
 void itimers_flush(struct uproc *p);
-/* CPU time used so far. */
-s64 proc_cpu_ns(struct uproc *p);
-s64 thread_cpu_ns(const struct thread *t);
 
 /* Builds the handler's frame on the program's stack and points tf at the handler. 0 or -EFAULT with nothing changed. */
 int sigframe_push(struct trapframe *tf, int sig, const struct ksiginfo *info, const struct ksigaction *act, u64 old_mask,
