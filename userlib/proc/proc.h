@@ -100,6 +100,7 @@ struct uproc {
 	u64 ru_maxrss, ru_minflt, ru_majflt, ru_nvcsw;
 	s64 start_ns;			/* boottime */
 	u32 dumpable, did_exec, child_subreaper;
+	u32 no_new_privs, membarrier_ok; /* [a] prctl(2); registered for membarrier(2) */
 	int pdeath_signal;
 	/* timers */
 	struct list posix_timers;	/* [timers_lock] */
