@@ -7,6 +7,10 @@
  * section, then the trailer page. The instance maps the PT_LOAD segments of the original from the image's fd instead, and in addition
  * the stubs: mmap(load_bias + stub_vaddr, stub_len, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_FIXED_NOREPLACE, image_fd, stub_offset).
  * Nothing in the image depends on where it is loaded. If the stubs' range is taken, map the original file instead.
+ *
+ * The instance may look into the cache directory (jabi_boot.cache_dir_fd) itself before it asks. An entry's name is JABI_PATCH_NAME_FORMAT
+ * of the original's key and JABI_PATCH_VERSION; all its writers are the launcher's own user. An entry with stub_len 0 is a note: nothing to
+ * patch. Entries appear complete (rename), and the key fields of the trailer must be compared.
  */
 #ifndef JABI_JABI_PATCH_H
 #define JABI_JABI_PATCH_H
@@ -16,6 +20,8 @@
 #define JABI_PATCH_MAGIC 0x68637461706e756aull /* "junpatch" */
 #define JABI_PATCH_VERSION 1 /* of the patcher: part of the cache key */
 #define JABI_PATCH_GUARD 4096ull /* unmapped bytes between the file's last segment and the stubs */
+/* Of the key: dev (major << 32 | minor), ino, size, mtime_ns, ctime_ns, all __u64 as 16 hex digits; version. */
+#define JABI_PATCH_NAME_FORMAT "%016llx-%016llx-%016llx-%016llx-%016llx-v%u"
 #define JABI_PATCH_MAX_FILE (512ull << 20)
 
 /* Instance -> launcher, with the original file's descriptor (opened for reading) as SCM_RIGHTS. */

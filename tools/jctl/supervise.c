@@ -244,7 +244,7 @@ static bool reap(struct launch *l, int *status)
 
 static void forward_signal(const struct launch *l, const struct signalfd_siginfo *si)
 {
-	if (si->ssi_code == SI_KERNEL || si->ssi_signo == SIGCHLD || !l->child)
+	if (si->ssi_code == SI_KERNEL || si->ssi_pid == (u32)getpid() || si->ssi_signo == SIGCHLD || !l->child)
 		return;
 	(void)kill(l->child, (int)si->ssi_signo);
 }
