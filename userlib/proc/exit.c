@@ -61,6 +61,7 @@ static void notify_parent_exit(struct uproc *p)
 	if (reap)
 		proc_remove_locked(p);
 	spin_unlock(&proc_table_lock);
+	waitq_wake_everyone(&p->signal_wait); /* pidfds */
 	if (parent) {
 		if (sig)
 			(void)signal_send_proc(parent, sig, &info);
