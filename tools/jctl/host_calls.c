@@ -33,20 +33,14 @@
 #define CALL(call, use, ...) { SYS_##call, #call, CALL_ALWAYS, use, { __VA_ARGS__ } }
 #define WRITE_CALL(call, use, ...) { SYS_##call, #call, CALL_WRITABLE, use, { __VA_ARGS__ } }
 
-#define MAP_OTHER                                                                                                  \
-	(MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_STACK | MAP_LOCKED | MAP_FIXED | \
-	 MAP_FIXED_NOREPLACE)
-#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
-#define THREAD_OPTIONS (CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-#define FORK_FLAGS (CLONE_FILES | SIGCHLD)
-#define FORK_OPTIONS (CLONE_PARENT | CLONE_FS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)
-
 const struct host_call host_calls[] = {
 	/* memory: at addresses the instance chose */
 	CALL(mmap, "program memory, files, arena", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
-	     HAS(3, "flags", MAP_FIXED, MAP_OTHER)),
+	     HAS(3, "flags", MAP_FIXED,
+		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_STACK | MAP_LOCKED)),
 	CALL(mmap, "the same, refusing to replace", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
-	     HAS(3, "flags", MAP_FIXED_NOREPLACE, MAP_OTHER)),
+	     HAS(3, "flags", MAP_FIXED_NOREPLACE,
+		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_STACK | MAP_LOCKED)),
 	CALL(munmap, "program memory", { 0 }),
 	CALL(mprotect, "program memory", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC)),
 	CALL(mremap, "program memory", WITHIN(3, "flags", MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)),
@@ -94,8 +88,12 @@ const struct host_call host_calls[] = {
 	CALL(futex, "parking kThreads", HAS(1, "op", FUTEX_WAIT_BITSET, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)),
 	CALL(sched_yield, "contended spin locks", { 0 }),
 	CALL(sched_setaffinity, "kThreads to granted cores", { 0 }),
-	CALL(clone, "a kThread", HAS(0, "flags", THREAD_FLAGS, THREAD_OPTIONS)),
-	CALL(clone, "a kProc (fork)", HAS(0, "flags", FORK_FLAGS, FORK_OPTIONS)),
+	CALL(clone, "a kThread",
+	     HAS(0, "flags", CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+		 CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)),
+	CALL(clone, "a kProc (fork)",
+	     HAS(0, "flags", CLONE_FILES | SIGCHLD,
+		 CLONE_PARENT | CLONE_FS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)),
 	CALL(prctl, "a kProc dies with the launcher", EXACTLY(0, "option", PR_SET_PDEATHSIG), EXACTLY(1, "signal", SIGKILL)),
 	CALL(exit, "a kThread", { 0 }),
 	CALL(exit_group, "a kProc", { 0 }),
