@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What make check (tests/check.sh) and make check-long (tests/check.sh long)
+# run after building; unit tests are run by the Makefile before. Ends with one
+# line per part and a total.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+rc=0
+sum=()
+part() { # TITLE COMMAND...
+	local t=$1 last
+	shift
+	echo "== $t"
+	"$@" 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" = 0 ] || rc=1
+	last=$(tail -1 "$log")
+	sum+=("$t: $last")
+}
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+part "guest programs" "$top/tests/run_guest.sh"
+part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
+if [ "${1:-}" = long ]; then
+	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy
+	part "stress-ng" "$top/tests/stress.sh"
+	part "kernel self-tests" "$top/tests/kselftest.sh"
+	[ "$(id -u)" != 0 ] || part "redis, 1 % loss" "$top/tests/redis_loss.sh" 60
+fi
+echo "== summary"
+printf '%s\n' "${sum[@]}"
+exit $rc

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# stress-ng classes, each on Linux and in an instance with --verify; a table.
+#   tests/stress.sh [-r] [-t SECONDS] [CLASS...]
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+jctl=${JCTL:-$top/build/jctl}
+secs=10 ref=0
+while getopts rt: o; do
+	case $o in
+	r) ref=1 ;;
+	t) secs=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+classes=("$@")
+[ ${#classes[@]} -gt 0 ] || classes=(cpu vm memcpy pthread futex pipe eventfd epoll timer timerfd sigq
+	signal sigsegv sem mutex sock udp dentry file-ioctl hdd fork mmap poll switch)
+work=$(mktemp -d /tmp/jstress.XXXXXX) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+one() { # COMMAND... : a word for the result
+	local rc
+	timeout -k 5 $((secs * 2 + 20)) "$@" >out 2>&1 </dev/null
+	rc=$?
+	cp out "$work/last"
+	if grep -q 'unsuccessful run\|aborted\|fail:' out; then
+		echo fail
+	elif grep -q 'not implemented\|skipped' out && ! grep -q 'passed' out; then
+		echo skip
+	elif [ $rc = 0 ]; then
+		echo pass
+	else
+		echo "exit$rc"
+	fi
+}
+
+passed=0 failed=0
+printf '%-12s %-8s %-8s %s\n' class Linux instance note
+for c in "${classes[@]}"; do
+	s=$c
+	case $c in signal) s=sigfpe ;; esac
+	stress-ng --help 2>/dev/null | grep -q -- "--$s N" || { printf '%-12s no such class\n' "$c"; continue; }
+	args=(stress-ng --"$s" 2 --verify --timeout "$secs" --temp-path "$work")
+	l=$(one "${args[@]}")
+	i=-
+	note=
+	if [ $ref = 0 ]; then
+		i=$(one "$jctl" run -v "$work:$work" -- "${args[@]}")
+		[ "$i" = pass ] || note=$(grep -E 'fail|errno|not impl|error' last | head -1 | cut -c1-70)
+	fi
+	printf '%-12s %-8s %-8s %s\n' "$c" "$l" "$i" "$note"
+	if [ "$i" = "$l" ] || [ "$i" = pass ] || [ "$ref" = 1 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
+done
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
