@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading host files. Data in the host's page cache is copied from a shared read-only mapping of the calling kProc (fs_map_window), which
+ * costs no host call; what is resident is asked per 64 KiB window and believed for a second. Everything else, and whatever goes wrong
+ * there (truncation under the copy), goes through pread. Sizes are the host's, not remembered.
+ */
+#include "fs/hostfs.h"
+#include "fs/vfs_internal.h"
+#include "userlib/base/log.h"
+#include "userlib/rt/clock.h"
+#include "userlib/rt/host.h"
+
+#define WINDOW (1ul << RES_WINDOW_SHIFT)
+#define BELIEVE_NS NSEC_PER_SEC
+
+/* An open file keeps its descriptor: the pin is given back by release. */
+int hostfs_open(struct inode *i, unsigned open_flags)
+{
+	struct host_inode *hi = host_i(i);
+	bool write = (open_flags & O_ACCMODE) != O_RDONLY;
+	int fd;
+
+	if (write && !host_sb(hi)->writable)
+		return -EROFS;
+	fd = hfd_get(hi, write ? HFD_WRITE : HFD_READ);
+	if (fd == -EACCES && write && (open_flags & O_ACCMODE) == O_RDWR)
+		return -EACCES;
+	return fd < 0 ? fd : 0;
+}
+
+void hostfs_release(struct inode *i, unsigned open_flags)
+{
+	(void)open_flags;
+	hfd_put(host_i(i));
+}
+
+int hostfs_map(struct inode *i, bool shared, bool write, enum map_kind *kind, int *host_fd)
+{
+	struct host_inode *hi = host_i(i);
+	int fd = hfd_get(hi, shared && write ? HFD_WRITE : HFD_READ);
+
+	if (fd < 0)
+		return fd;
+	spin_lock(&hfs_lock);
+	hi->keep = true;
+	spin_unlock(&hfs_lock);
+	hfd_put(hi);
+	*kind = MAP_KIND_HOST;
+	*host_fd = fd;
+	return 0;
+}
+
+/* Is the whole window (up to the end of the file) in the page cache, as far as we know? */
+static bool window_resident(struct host_inode *hi, int fd, u64 win, u64 size)
+{
+	unsigned s = win % RES_WINDOWS;
+	s64 now = clock_monotonic_ns();
+	u64 len = MIN((u64)WINDOW, size - win * WINDOW);
+
+	if (load_relaxed(&hi->res[s].win) == win + 1 && now < load_relaxed(&hi->res[s].until_ns))
+		return true;
+	if (host_cachestat_resident(fd, win * WINDOW, len) < (long)((len + PAGE_SIZE - 1) >> PAGE_SHIFT))
+		return false;
+	store_relaxed(&hi->res[s].until_ns, now + BELIEVE_NS);
+	store_relaxed(&hi->res[s].win, win + 1);
+	return true;
+}
+
+/* The size to trust for reads that stay inside the file: at most a second old. */
+static u64 known_size(struct host_inode *hi)
+{
+	struct kstat st = { .size = 0 };
+
+	if (clock_monotonic_ns() - load_relaxed(&hi->st_ns) > BELIEVE_NS && hostfs_getattr(&hi->vfs, &st))
+		return 0;
+	return load_relaxed(&hi->st.size);
+}
+
+/* Copies from mapped windows as long as that goes. Returns bytes copied, maybe 0. */
+static ssize read_windows(struct host_inode *hi, int fd, struct iov_iter *it, u64 pos)
+{
+	const void *(*map)(struct inode *, int, u64, u64) = load_acquire(&fs_map_window);
+	u64 size;
+	ssize done = 0;
+
+	if (!map)
+		return 0;
+	size = known_size(hi);
+	while (it->count && pos + it->count <= size) {
+		u64 win = pos >> RES_WINDOW_SHIFT, off = pos & (WINDOW - 1);
+		size_t want = MIN(it->count, WINDOW - off);
+		const char *p;
+		ssize n;
+
+		if (!window_resident(hi, fd, win, size))
+			break;
+		p = map(&hi->vfs, fd, win * WINDOW, MIN((u64)WINDOW, size - win * WINDOW));
+		if (!p)
+			break;
+		n = iter_copy_to(it, p + off, want);
+		if (n <= 0)
+			break; /* truncated under us, or a bad program pointer: pread tells which */
+		done += n;
+		pos += (u64)n;
+		if ((size_t)n < want) {
+			store_relaxed(&hi->res[win % RES_WINDOWS].win, 0);
+			break;
+		}
+	}
+	return done;
+}
+
+ssize hostfs_read(struct inode *i, struct iov_iter *it, u64 pos)
+{
+	struct host_inode *hi = host_i(i);
+	int fd = hfd_get(hi, HFD_READ);
+	ssize done;
+
+	if (fd < 0)
+		return fd;
+	done = read_windows(hi, fd, it, pos);
+	while (it->count) {
+		size_t len = MIN(it->seg->len - it->seg_offset, it->count);
+		long n;
+
+		if (!len) {
+			iter_advance(it, 0);
+			len = MIN(it->seg->len - it->seg_offset, it->count);
+			if (!len) { /* an empty segment */
+				it->seg++;
+				it->nr_segs--;
+				it->seg_offset = 0;
+				continue;
+			}
+		}
+		n = host_pread(fd, (char *)it->seg->base + it->seg_offset, len, pos + (u64)done);
+		if (n <= 0) {
+			if (n < 0 && !done)
+				done = n;
+			break;
+		}
+		iter_advance(it, (size_t)n);
+		done += n;
+		if ((size_t)n < len)
+			break;
+	}
+	hfd_put(hi);
+	return done;
+}
+
+s64 hostfs_seek_data(struct inode *i, s64 off, bool hole)
+{
+	struct host_inode *hi = host_i(i);
+	int fd = hfd_get(hi, HFD_READ);
+	s64 r;
+
+	if (fd < 0)
+		return fd;
+	r = host_lseek(fd, off, hole ? 4 /* SEEK_HOLE */ : 3 /* SEEK_DATA */);
+	hfd_put(hi);
+	return r;
+}
+
+ssize hostfs_getxattr(struct inode *i, const char *name, void *buf, size_t size)
+{
+	struct host_inode *hi = host_i(i);
+	int fd = hfd_get(hi, HFD_READ);
+	ssize n;
+
+	if (fd < 0)
+		return -ENODATA; /* unreadable for us: as if it had none */
+	n = host_fgetxattr(fd, name, buf, size);
+	hfd_put(hi);
+	return n;
+}
+
+ssize hostfs_listxattr(struct inode *i, char *buf, size_t size)
+{
+	struct host_inode *hi = host_i(i);
+	int fd = hfd_get(hi, HFD_READ);
+	ssize n;
+
+	if (fd < 0)
+		return 0;
+	n = host_flistxattr(fd, buf, size);
+	hfd_put(hi);
+	return n == -EOPNOTSUPP ? 0 : n;
+}
