@@ -26,7 +26,7 @@ measure() { # SIDE: fills $work/SIDE
 			ip netns exec "$REDIS_NS" timeout 120 redis-benchmark -h "$REDIS_ADDR" -c $c -P $p \
 				-n $((c == 1 ? requests / 5 : requests)) -t set,get,lrange_100 --csv 2>>"$work/$1.err" |
 				tr -d '"' | awk -F, -v k="-c $c -P $p" 'NR > 1 && $2 + 0 > 0 {
-					sub(/ \(first.*/, "", $1); print $1 " " k "\t" $2 "\t" $7 }'
+					sub(/ [(](first|needed).*/, "", $1); print $1 " " k "\t" $2 "\t" $7 }'
 		done
 	done >"$work/$1"
 }

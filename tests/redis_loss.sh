@@ -40,7 +40,7 @@ ip -n "$srv" link set rt2 up
 redis=(redis-server --save '' --appendonly no --protected-mode no --bind 0.0.0.0)
 if [ $side = inst ]; then
 	ip -n "$srv" link add br0 type bridge
-	ip -n "$srv" tuntap add dev jtap0 mode tap multi_queue vnet_hdr
+	ip -n "$srv" tuntap add dev jtap0 mode tap vnet_hdr
 	ip -n "$srv" link set rt2 master br0
 	ip -n "$srv" link set jtap0 master br0
 	ip -n "$srv" link set jtap0 up

@@ -30,7 +30,8 @@ build_go() {
 	local go=/usr/lib/go-1.19/bin/go f
 	mkdir -p "$GOBIN_DIR"
 	for f in "$top"/tests/e2e/go/*.go; do
-		local bin=$GOBIN_DIR/$(basename "$f" .go)
+		local bin=${f##*/}
+		bin=$GOBIN_DIR/${bin%.go}
 		[ "$bin" -nt "$f" ] && continue
 		CGO_ENABLED=0 GOFLAGS=-mod=mod GO111MODULE=off GOCACHE=$top/build/e2e-go/cache \
 			"$go" build -o "$bin" "$f" || return 1

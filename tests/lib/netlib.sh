@@ -79,7 +79,7 @@ net_redis_inst() {
 	net_ns inst || return 1
 	REDIS_NS=$NS_NAME
 	REDIS_ADDR=10.99.2.2
-	ip -n "$REDIS_NS" tuntap add dev jtap0 mode tap multi_queue vnet_hdr || return 1
+	ip -n "$REDIS_NS" tuntap add dev jtap0 mode tap vnet_hdr || return 1
 	ip -n "$REDIS_NS" addr add 10.99.2.1/24 dev jtap0
 	ip -n "$REDIS_NS" link set jtap0 up
 	ip netns exec "$REDIS_NS" "$JCTL" run --net tap:jtap0 --ip $REDIS_ADDR/24 --gw 10.99.2.1 -- \
