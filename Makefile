@@ -33,6 +33,15 @@ $(O)/hosted/%.o: %.c
 	@echo "  HCC $<"
 	$(V)$(CC) $(HFLAGS) -MMD -MP -c $< -o $@
 
+# The vDSO is a small shared object of its own, embedded into the kernel image.
+$(O)/vdso.so: userlib/entry/vdso.c userlib/entry/vdso.lds
+	@mkdir -p $(@D)
+	@echo "  VDSO $@"
+	$(V)$(CC) $(filter-out -fPIE,$(KFLAGS)) -fPIC -shared -nostdlib -Wl,-soname,linux-vdso.so.1 -Wl,-T,userlib/entry/vdso.lds \
+		-Wl,--hash-style=both -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,-z,norelro -s -o $@ userlib/entry/vdso.c
+$(O)/obj/userlib/entry/vdso_image.o: $(O)/vdso.so
+$(O)/obj/userlib/entry/vdso_image.o: KFLAGS += -DVDSO_FILE='"$(O)/vdso.so"'
+
 $(O)/junction-kernel: $(kernel-objs) userlib/entry/kernel.ld
 	@echo "  LD  $@"
 	$(V)$(CC) -static-pie -nostdlib -nostartfiles -Wl,-T,userlib/entry/kernel.ld -Wl,--no-dynamic-linker -Wl,-z,norelro -Wl,-z,text -Wl,--hash-style=sysv -Wl,--no-warn-rwx-segments -Wl,--build-id=none -o $@ $(kernel-objs)

@@ -19,6 +19,7 @@ struct entry_facts {
 noreturn_fn void entry_start_first(const struct entry_facts *f);
 void entry_print_stats(void);
 void instance_kill_hosts(void);
+void entry_first_thread(void *arg);
 /* patch.c: patched images through the launcher's cache. */
 void patch_init(void);
 

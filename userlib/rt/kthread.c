@@ -523,19 +523,24 @@ static noreturn_fn void boot_main(void *arg)
 	idle_loop(kt);
 }
 
+void kthread_adopt(struct kthread *kt)
+{
+	kt->kproc->host_pid = host_getpid();
+	kt->host_tid = host_gettid();
+	__asm__ volatile("wrgsbase %0" ::"r"(kt));
+}
+
 void sched_boot(struct kproc *kp, struct uthread *first)
 {
 	struct kthread *kt = kp->kthreads[0];
 
-	kp->host_pid = host_getpid();
-	kt->host_tid = host_gettid();
 	spin_lock(&kproc_list_lock);
 	list_add_tail(&kproc_list, &kp->link);
 	spin_unlock(&kproc_list_lock);
 	first->kt = kt;
 	list_add_tail(&kt->runq, &first->run_node);
 	kt->runq_len = 1;
-	__asm__ volatile("wrgsbase %0\n\tmov %1, %%rsp\n\txor %%ebp, %%ebp\n\tmov %0, %%rdi\n\tcall *%2\n\tud2"
+	__asm__ volatile("mov %1, %%rsp\n\txor %%ebp, %%ebp\n\tmov %0, %%rdi\n\tcall *%2\n\tud2"
 			 :
 			 : "r"(kt), "r"(stack_top(kt)), "r"(boot_main)
 			 : "rdi", "memory");

@@ -117,6 +117,8 @@ extern struct spinlock kproc_list_lock;
 
 /* Boot: makes the first kProc of the calling host thread and enters the idle loop with `first` runnable. Never returns. */
 noreturn_fn void sched_boot(struct kproc *kp, struct uthread *first);
+/* The calling host thread becomes kt: uthread_self() works from here on (its scheduler context). */
+void kthread_adopt(struct kthread *kt);
 struct kproc *kproc_create(void);
 struct kthread *kthread_create(struct kproc *kp); /* memory only; the host thread comes with kthread_start/kthread_fork */
 void kproc_free(struct kproc *kp);
