@@ -1,0 +1,2 @@
+unit-jctl-srcs := tests/unit/jctl/test_jctl.c $(patsubst %.o,%.c,$(filter-out tools/jctl/main.o,$(jctl-objs)) $(patch-objs))
+unit-jctl-libs := $(jctl-libs)
