@@ -44,6 +44,9 @@ static int try_bsd(struct inode *i, void *owner, bool exclusive)
 	}
 	if (r && mine) {
 		mine->exclusive = exclusive;
+	} else if (mine) { /* a conversion that must wait gives the old lock up first (flock(2)), or two upgraders would wait for ever */
+		list_del(&mine->link);
+		kmem_free(mine, sizeof(*mine));
 	} else if (r) {
 		l = kmem_alloc(sizeof(*l));
 		if (l) {
@@ -85,6 +88,8 @@ int flock_bsd(struct inode *i, void *owner, int op)
 	if (op != LOCK_SH && op != LOCK_EX)
 		return -EINVAL;
 	r = try_bsd(i, owner, op == LOCK_EX);
+	if (r <= 0 || op == LOCK_SH)
+		waitq_wake_everyone(&i->flock_wait); /* a conversion may have let others in */
 	if (r == 0 && nb)
 		return -EAGAIN;
 	if (r == 0) {
@@ -121,10 +126,32 @@ static struct posix_lock *conflict(struct list *locks, const struct posix_lock *
 	return NULL;
 }
 
-/* Cuts [start,end] out of the owner's locks, then adds w unless F_UNLCK. `spare` are two preallocated entries. */
-static void apply(struct list *locks, const struct posix_lock *w, struct posix_lock *spare[2])
+/* Stretches *w over the owner's locks of the same type that touch it, so that they become one. */
+static void absorb(struct list *locks, struct posix_lock *w)
 {
-	struct posix_lock *l, *n;
+	struct posix_lock *l;
+	bool grown = w->type != F_UNLCK;
+
+	while (grown) {
+		grown = false;
+		list_for_each(l, locks, link) {
+			if (l->owner != w->owner || l->type != w->type || (l->start >= w->start && l->end <= w->end))
+				continue;
+			if ((w->end != INT64_MAX && l->start > w->end + 1) || (l->end != INT64_MAX && w->start > l->end + 1))
+				continue;
+			w->start = MIN(w->start, l->start);
+			w->end = MAX(w->end, l->end);
+			grown = true;
+		}
+	}
+}
+
+/* Cuts [start,end] out of the owner's locks, then adds w unless F_UNLCK. `spare` are two preallocated entries. */
+static void apply(struct list *locks, const struct posix_lock *want, struct posix_lock *spare[2])
+{
+	struct posix_lock merged = *want, *w = &merged, *l, *n;
+
+	absorb(locks, w);
 
 	list_for_each_safe(l, n, locks, link) {
 		if (l->owner != w->owner || l->end < w->start || l->start > w->end)
@@ -193,16 +220,48 @@ static int try_posix(struct inode *i, const struct posix_lock *w, void **holder)
 			apply(locks, w, spare);
 	}
 	spin_unlock(&i->flock_lock);
-	kmem_free(spare[0], sizeof(*w));
-	kmem_free(spare[1], sizeof(*w));
+	if (spare[0])
+		kmem_free(spare[0], sizeof(*w));
+	if (spare[1])
+		kmem_free(spare[1], sizeof(*w));
 	return r;
+}
+
+/* Notes in *b whom the request waits for now. False: that would close a circle. OFD locks (pid -1) are not checked, as on Linux. */
+static bool wait_on(struct blocked *b, const struct posix_lock *w, void *holder)
+{
+	bool dead;
+
+	spin_lock(&blocked_lock);
+	dead = w->pid != -1 && would_deadlock(w->owner, holder);
+	b->waits_for = holder;
+	if (!dead && list_empty(&b->link))
+		list_add(&blocked_list, &b->link);
+	spin_unlock(&blocked_lock);
+	return !dead;
+}
+
+static void wait_done(struct blocked *b)
+{
+	spin_lock(&blocked_lock);
+	list_del(&b->link);
+	spin_unlock(&blocked_lock);
+}
+
+/* One attempt of a blocked request: 0 = wait on. */
+static int retry_posix(struct inode *i, const struct posix_lock *w, struct blocked *b)
+{
+	void *holder = NULL;
+	int r = try_posix(i, w, &holder);
+
+	return r == 0 && !wait_on(b, w, holder) ? -EDEADLK : r;
 }
 
 int flock_posix_set(struct inode *i, const struct posix_lock *w, bool wait)
 {
 	struct blocked b = { .owner = w->owner };
-	int r = try_posix(i, w, &b.waits_for), e;
-	bool dead;
+	void *holder = NULL;
+	int r = try_posix(i, w, &holder), e;
 
 	if (r == 1 && w->type != F_WRLCK)
 		waitq_wake_everyone(&i->flock_wait);
@@ -210,19 +269,17 @@ int flock_posix_set(struct inode *i, const struct posix_lock *w, bool wait)
 		return r < 0 ? r : 0;
 	if (!wait)
 		return -EAGAIN;
-	spin_lock(&blocked_lock);
-	dead = would_deadlock(w->owner, b.waits_for);
-	if (!dead)
-		list_add(&blocked_list, &b.link);
-	spin_unlock(&blocked_lock);
-	if (dead)
+	list_init(&b.link);
+	if (!wait_on(&b, w, holder)) {
+		wait_done(&b);
 		return -EDEADLK;
-	e = wait_event(&i->flock_wait, WAKE_ALL, false, (r = try_posix(i, w, &b.waits_for)) != 0, TIME_FOREVER, true);
-	spin_lock(&blocked_lock);
-	list_del(&b.link);
-	spin_unlock(&blocked_lock);
+	}
+	e = wait_event(&i->flock_wait, WAKE_ALL, false, (r = retry_posix(i, w, &b)) != 0, TIME_FOREVER, true);
+	wait_done(&b);
 	if (!r)
 		return e;
+	if (r == 1 && w->type != F_WRLCK)
+		waitq_wake_everyone(&i->flock_wait);
 	return r < 0 ? r : 0;
 }
 
@@ -266,4 +323,11 @@ void flock_release_file(struct inode *i, void *file)
 	if (i->flocks.next && !list_empty(&i->flocks))
 		drop_bsd(i, file);
 	flock_posix_release_owner(i, file);
+}
+
+void flock_inode_gone(struct inode *i)
+{
+	if (i->flock_posix)
+		kmem_free(i->flock_posix, sizeof(struct list));
+	i->flock_posix = NULL;
 }

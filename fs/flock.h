@@ -26,5 +26,7 @@ int flock_posix_get(struct inode *i, struct posix_lock *l) must_check;
 void flock_posix_release_owner(struct inode *i, void *owner);
 /* Last close of an open file: its flock(2) lock and OFD locks go. */
 void flock_release_file(struct inode *i, void *file);
+/* The inode dies: what the lists themselves take. All locks are gone by then. */
+void flock_inode_gone(struct inode *i);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * Inodes in general: life, owner, permission checks, who writes or executes, event reports. Knows no names.
  */
+#include "fs/flock.h"
 #include "fs/vfs_internal.h"
 #include "userlib/base/log.h"
 
@@ -30,7 +31,10 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 
 void inode_put(struct inode *i)
 {
-	if (i && ref_put(&i->ref) && i->ops->evict)
+	if (!i || !ref_put(&i->ref))
+		return;
+	flock_inode_gone(i);
+	if (i->ops->evict)
 		i->ops->evict(i);
 }
 
