@@ -4,7 +4,7 @@
 # What the build and the tests need on a bare Debian 12. Does nothing when all
 # of it is there. "--build" asks for the build's needs only.
 set -eu
-build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev liburing-dev libjson-c-dev
+build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libcap-dev liburing-dev libjson-c-dev
 	libzydis-dev"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
 	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
