@@ -210,6 +210,7 @@ int cache_get_image(int dir_fd, int fd, struct jabi_patch_trailer *t)
 		if (r)
 			return r;
 		entry = open_entry(dir_fd, name, &key, t);
+		cache_trim(dir_fd, CACHE_LIMIT_BYTES);
 	}
 	if (entry >= 0 && !t->stub_len) {
 		close(entry);

@@ -18,4 +18,8 @@ int cache_open_dir(char *path, size_t size) must_check;
  */
 int cache_get_image(int dir_fd, int fd, struct jabi_patch_trailer *t) must_check;
 
+#define CACHE_LIMIT_BYTES (1ull << 30)
+/* Removes the oldest entries when all together are over the limit. Called when an entry was made. */
+void cache_trim(int dir_fd, u64 limit_bytes);
+
 #endif

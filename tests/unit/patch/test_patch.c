@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The patcher: shapes of sites, what must be left alone, real libraries, patched code really run, the cache's trust. */
 #include <check.h>
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -274,6 +275,19 @@ START_TEST(malformed_elf_is_refused)
 }
 END_TEST
 
+static int count_files(const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+	int n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
 START_TEST(cache_is_made_found_and_distrusted)
 {
 	char root[] = "/tmp/jcache.XXXXXX", path[4096], libc[] = "/lib/x86_64-linux-gnu/libc.so.6", copy[64];
@@ -288,6 +302,10 @@ START_TEST(cache_is_made_found_and_distrusted)
 	b = cache_get_image(dir, fd, &t2);
 	ck_assert_int_ge(b, 0);
 	ck_assert_mem_eq(&t, &t2, sizeof(t));
+	cache_trim(dir, CACHE_LIMIT_BYTES);
+	ck_assert_int_eq(count_files(root), 1);
+	cache_trim(dir, 4096);
+	ck_assert_int_eq(count_files(root), 0);
 	/* a file just written is not cached */
 	snprintf(copy, sizeof(copy), "%s/fresh", root);
 	close(fd);
