@@ -134,6 +134,8 @@ static int copy_process_parts(struct uproc *c, struct uproc *p, const struct clo
 	c->pgid = p->pgid;
 	c->sid = p->sid;
 	c->ctty = p->ctty;
+	c->oom_score_adj = p->oom_score_adj;
+	proc_args_share(c, p);
 	c->dumpable = p->dumpable;
 	c->exit_signal = rq->exit_signal;
 	c->exe = p->exe;

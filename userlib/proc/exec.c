@@ -74,6 +74,7 @@ static void commit_process(struct thread *t, struct exec_ctx *x)
 	if (t->tid != p->pid)
 		thread_take_tid(t, p->pid);
 	p->leader = t;
+	proc_args_capture(p);
 	signal_flush_exec(p);
 	fdtab_close_on_exec(p->files);
 	t->altstack_flags = 2;

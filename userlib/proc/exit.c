@@ -113,9 +113,11 @@ static void release_resources(struct uproc *p)
 	struct mm *mm = p->mm;
 
 	signal_flush_exec(p); /* timers */
+	spin_lock(&p->lock); /* /proc looks at them */
 	p->files = NULL;
-	fdtab_put(files);
 	p->mm = NULL;
+	spin_unlock(&p->lock);
+	fdtab_put(files);
 	if (mm) {
 		/* Others live in this kProc: our mappings must go. Else they go with the host process. */
 		if (mm->ref.count == 1 && load_acquire(&p->kproc->nr_uthreads) > 1)

@@ -133,6 +133,7 @@ void proc_put(struct uproc *p)
 	if (!ref_put(&p->ref))
 		return;
 	sigpending_flush(&p->pending);
+	proc_args_drop(p);
 	if (p->sighand && ref_put(&p->sighand->ref))
 		kmem_free(p->sighand, sizeof(*p->sighand));
 	slab_free(&uproc_slab, p);

@@ -79,7 +79,8 @@ struct uproc {
 	struct sigpending pending;	/* [sighand lock] process-directed */
 	struct waitq signal_wait;	/* signalfd and sigtimedwait listeners */
 	struct rlimit64 rlim[16];	/* [lock] */
-	char *cmdline;			/* comm is the leader's ut.name */
+	struct proc_args *args;		/* [lock] reference: as at exec, for readers in other kProcs; comm is the leader's ut.name */
+	int oom_score_adj;		/* [a] */
 	struct path exe;		/* [lock] */
 	void *ctty;			/* [proc_table_lock] of the session: see session */
 	/* exit and wait */
@@ -159,6 +160,16 @@ static inline struct uproc *uproc_self(void)
 {
 	return thread_self()->proc;
 }
+
+/* Argument and environment strings at exec; shared by fork. procfs_args.c */
+struct proc_args {
+	struct ref ref;
+	u32 arg_len, env_len;
+	char data[];
+};
+void proc_args_capture(struct uproc *p);		  /* after exec, in the process's own kProc */
+void proc_args_share(struct uproc *child, struct uproc *parent);
+void proc_args_drop(struct uproc *p);
 
 /* proc.c */
 extern struct spinlock proc_table_lock;
