@@ -169,7 +169,7 @@ static int wait_owned(struct futex_q *q, s64 deadline)
 	return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
 }
 
-/* [bucket lock held, released on any result but -EBUSY] Own it, or be told to wait. */
+/* [bucket lock held; released unless the result is -EBUSY and it was no mere try] Own it, or be told to wait. */
 static int own_or_wait(struct futex_bucket *b, struct futex_q *q, u32 __app *uaddr, bool try, u32 *owner)
 {
 	bool more, plain;
@@ -186,7 +186,7 @@ static int own_or_wait(struct futex_bucket *b, struct futex_q *q, u32 __app *uad
 	if (r == -EBUSY && !try)
 		return r;
 	spin_unlock(&b->lock);
-	return r == -EBUSY ? -EWOULDBLOCK : r;
+	return r;
 }
 
 long futex_lock_pi(u32 __app *uaddr, bool private, const struct futex_timeout *to, bool try)
@@ -224,11 +224,11 @@ long futex_lock_pi(u32 __app *uaddr, bool private, const struct futex_timeout *t
 			continue;
 		}
 		r = own_or_wait(b, &q, uaddr, try, &owner);
-		if (r == -EBUSY)
+		if (r == -EBUSY && !try)
 			break;
 		atomic_fetch_sub(&b->nr, 1u);
-		if (r == -EAGAIN && !try)
-			continue;
+		if (r == -EBUSY)
+			return -EWOULDBLOCK;
 		if (r == -EAGAIN)
 			continue;
 		if (r == -EFAULT && mm_fault_in(uproc_self()->mm, (u64)uaddr, 4, true))
