@@ -74,7 +74,8 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 
 static noreturn_fn void become_instance(const struct launch *l, pid_t parent, int report_fd)
 {
-	static char *const empty[] = { NULL };
+	static char title[128];
+	char *const argv[] = { title, NULL }, *const no_env[] = { NULL };
 	struct step_report rep = { 0 };
 	const char *step = NULL;
 	int r = prepare_descriptors(l, &step);
@@ -94,7 +95,9 @@ static noreturn_fn void become_instance(const struct launch *l, pid_t parent, in
 	if (!r) {
 		sigprocmask(SIG_SETMASK, &l->caller_mask, NULL);
 		step = "exec of junction-kernel";
-		syscall(SYS_execveat, l->kernel_fd, "", empty, empty, AT_EMPTY_PATH);
+		/* for ps(1) only */
+		snprintf(title, sizeof(title), "junction: %s", l->pages + l->boot.name.off);
+		syscall(SYS_execveat, l->kernel_fd, "", argv, no_env, AT_EMPTY_PATH);
 		r = -errno;
 	}
 	rep.err = -r;
