@@ -12,9 +12,9 @@
 
 #include <linux/types.h>
 
-#define JABI_BOOT_MAGIC 0x746f6f626e756aull /* "junboot" */
-#define JABI_BOOT_VERSION 1
-#define JABI_ARENA_FD 3
+#define JABI_BOOT_MAGIC	      0x746f6f626e756aull /* "junboot" */
+#define JABI_BOOT_VERSION     1
+#define JABI_ARENA_FD	      3
 /* The one GS offset that patched text knows: stubs leave by `jmp *%gs:JABI_GS_SYSCALL_ENTRY` with the return address in rcx. */
 #define JABI_GS_SYSCALL_ENTRY 0x10
 
@@ -39,10 +39,10 @@ struct jabi_bpf {
 };
 
 #define JABI_ROOT_OVERLAY 0 /* host directory read-only below, memory above */
-#define JABI_ROOT_RO 1
-#define JABI_ROOT_RW 2
+#define JABI_ROOT_RO	  1
+#define JABI_ROOT_RW	  2
 
-#define JABI_VOL_RO 1	   /* refuse writes */
+#define JABI_VOL_RO	 1 /* refuse writes */
 #define JABI_VOL_IS_FILE 2 /* fd is a regular file, not a directory: bind it over the path dst */
 struct jabi_volume {
 	__s32 fd; /* O_PATH directory, or a file opened for reading (and writing unless JABI_VOL_RO) */
@@ -52,13 +52,13 @@ struct jabi_volume {
 };
 
 /* What a standard descriptor is on the host. */
-#define JABI_STDIO_CLOSED 0
-#define JABI_STDIO_TTY 1
-#define JABI_STDIO_PIPE 2
-#define JABI_STDIO_FILE 3
+#define JABI_STDIO_CLOSED  0
+#define JABI_STDIO_TTY	   1
+#define JABI_STDIO_PIPE	   2
+#define JABI_STDIO_FILE	   3
 #define JABI_STDIO_CHARDEV 4
-#define JABI_STDIO_SOCKET 5
-#define JABI_STDIO_DIR 6
+#define JABI_STDIO_SOCKET  5
+#define JABI_STDIO_DIR	   6
 struct jabi_stdio {
 	__u32 kind;
 	__u32 oflags; /* F_GETFL */
@@ -70,10 +70,10 @@ struct jabi_stdio {
 };
 
 #define JABI_NET_NONE 0 /* loopback only */
-#define JABI_NET_TAP 1
+#define JABI_NET_TAP  1
 struct jabi_net {
 	__u32 kind;
-	__s32 tap_fd;	  /* -1 without TAP; O_NONBLOCK */
+	__s32 tap_fd; /* -1 without TAP; O_NONBLOCK */
 	__u32 mtu;
 	__u32 vnet_hdr;	  /* bytes of struct virtio_net_hdr before each frame, 0 = none */
 	__u32 offload;	  /* TUN_F_* bits accepted by the host, 0 if vnet_hdr is 0 */
@@ -81,8 +81,8 @@ struct jabi_net {
 	__u8 mac[6];	  /* the instance's own */
 	__u8 ifname[16];  /* of the TAP, on the host side */
 	__u8 pad[2];
-	__u32 ip4;	  /* network byte order, 0 = not configured */
-	__u32 gw4;	  /* network byte order, 0 = none */
+	__u32 ip4; /* network byte order, 0 = not configured */
+	__u32 gw4; /* network byte order, 0 = none */
 };
 
 struct jabi_rlimit {
@@ -91,24 +91,24 @@ struct jabi_rlimit {
 };
 #define JABI_NR_RLIMITS 16
 
-#define JABI_F_STRACE 1
-#define JABI_F_STATS 2	   /* print counters on stats_fd at exit */
-#define JABI_F_WRITABLE 4  /* the filter has the writing file calls (--rw or a writable volume) */
-#define JABI_F_LANDLOCK 8  /* a Landlock domain is in force */
-#define JABI_F_AS_ROOT 16  /* launched by uid 0 */
+#define JABI_F_STRACE		1
+#define JABI_F_STATS		2 /* print counters on stats_fd at exit */
+#define JABI_F_WRITABLE		4 /* the filter has the writing file calls (--rw or a writable volume) */
+#define JABI_F_LANDLOCK		8  /* a Landlock domain is in force */
+#define JABI_F_AS_ROOT		16 /* launched by uid 0 */
 #define JABI_F_CONFINE_REQUIRED 32 /* the filters below must be installed, failure is fatal */
 
 struct jabi_boot {
 	__u64 magic;
 	__u32 version;
-	__u32 size; /* sizeof(struct jabi_boot) of the writer */
-	__u64 arena_base;  /* where every kProc maps the arena (MAP_SHARED|MAP_FIXED_NOREPLACE) */
-	__u64 arena_size;  /* of the sparse memfd */
-	__u64 mem_limit;   /* --mem: program and kernel memory, bytes */
-	__u64 boot_bytes;  /* page multiple: the kernel's memory begins here */
-	__u32 nr_cores;	   /* --cores: kThreads per kProc at most */
-	__u32 flags;	   /* JABI_F_* */
-	__u64 cpu_mask;	   /* host CPUs the launcher was allowed (first 64) */
+	__u32 size;	  /* sizeof(struct jabi_boot) of the writer */
+	__u64 arena_base; /* where every kProc maps the arena (MAP_SHARED|MAP_FIXED_NOREPLACE) */
+	__u64 arena_size; /* of the sparse memfd */
+	__u64 mem_limit;  /* --mem: program and kernel memory, bytes */
+	__u64 boot_bytes; /* page multiple: the kernel's memory begins here */
+	__u32 nr_cores;	  /* --cores: kThreads per kProc at most */
+	__u32 flags;	  /* JABI_F_* */
+	__u64 cpu_mask;	  /* host CPUs the launcher was allowed (first 64) */
 
 	/* host descriptors; -1 = absent */
 	__s32 arena_fd;
@@ -119,9 +119,9 @@ struct jabi_boot {
 	__s32 log_fd;	     /* the instance kernel's own messages (a duplicate of stderr) */
 	__s32 strace_fd;
 	__s32 stats_fd;
-	__s32 ring_fd;	     /* restricted io_uring, -1 for now */
-	__u32 root_mode;     /* JABI_ROOT_* */
-	__u32 volumes_off;   /* struct jabi_volume[nr_volumes] */
+	__s32 ring_fd;	   /* restricted io_uring, -1 for now */
+	__u32 root_mode;   /* JABI_ROOT_* */
+	__u32 volumes_off; /* struct jabi_volume[nr_volumes] */
 	__u32 nr_volumes;
 
 	struct jabi_str program; /* as given: looked up in PATH of envp when it has no slash */
@@ -145,29 +145,30 @@ struct jabi_boot {
 	__s32 nice;
 	__u64 sig_ignored; /* bit N-1: signal N was ignored (nohup) */
 	__u64 sig_blocked;
-	__u32 groups_off;  /* __u32[nr_groups] */
+	__u32 groups_off; /* __u32[nr_groups] */
 	__u32 nr_groups;
 	struct jabi_rlimit rlimit[JABI_NR_RLIMITS]; /* RLIMIT_* order */
 	struct jabi_stdio stdio[3];
-	__u16 tty_rows, tty_cols; /* of the first standard descriptor that is a terminal; 0 = none */
-	__u32 tty_fd;		  /* which one, valid if tty_rows or tty_isset */
+	__u16 tty_rows,
+		tty_cols; /* of the first standard descriptor that is a terminal; 0 = none */
+	__u32 tty_fd;	  /* which one, valid if tty_rows or tty_isset */
 	__u32 tty_isset;
-	__u32 tty_foreground;	  /* the launcher's process group is the terminal's foreground group */
-	__u8 tty_termios[64];	  /* struct termios of TCGETS at start */
-	__u8 random[64];	  /* seed, fresh */
+	__u32 tty_foreground; /* the launcher's process group is the terminal's foreground group */
+	__u8 tty_termios[64]; /* struct termios of TCGETS at start */
+	__u8 random[64];      /* seed, fresh */
 	__u8 reserved[56];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;
-	__u32 exit_status;  /* wait(2) status of the first program: (code << 8) or signal, core flag 0x80 */
-	__u32 boot_stage;   /* diagnostic: how far the kernel came; see JABI_STAGE_* */
-	__u32 boot_error;   /* errno of a failed boot */
+	__u32 exit_status; /* wait(2) status of the first program: (code << 8) or signal, core flag 0x80 */
+	__u32 boot_stage; /* diagnostic: how far the kernel came; see JABI_STAGE_* */
+	__u32 boot_error; /* errno of a failed boot */
 	__u8 line_pad[48];
 };
 
-#define JABI_STAGE_EXEC 0    /* not a single kernel instruction has run */
-#define JABI_STAGE_ARENA 1   /* arena mapped */
-#define JABI_STAGE_LOCKED 2  /* filters installed */
+#define JABI_STAGE_EXEC	   0 /* not a single kernel instruction has run */
+#define JABI_STAGE_ARENA   1 /* arena mapped */
+#define JABI_STAGE_LOCKED  2 /* filters installed */
 #define JABI_STAGE_PROGRAM 3 /* the program's first instruction may run */
 
 _Static_assert(sizeof(struct jabi_str) == 8, "layout");

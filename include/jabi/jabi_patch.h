@@ -17,12 +17,12 @@
 
 #include <linux/types.h>
 
-#define JABI_PATCH_MAGIC 0x68637461706e756aull /* "junpatch" */
-#define JABI_PATCH_VERSION 1 /* of the patcher: part of the cache key */
-#define JABI_PATCH_GUARD 4096ull /* unmapped bytes between the file's last segment and the stubs */
+#define JABI_PATCH_MAGIC       0x68637461706e756aull /* "junpatch" */
+#define JABI_PATCH_VERSION     1		     /* of the patcher: part of the cache key */
+#define JABI_PATCH_GUARD       4096ull /* unmapped bytes between the file's last segment and the stubs */
 /* Of the key: dev (major << 32 | minor), ino, size, mtime_ns, ctime_ns, all __u64 as 16 hex digits; version. */
 #define JABI_PATCH_NAME_FORMAT "%016llx-%016llx-%016llx-%016llx-%016llx-v%u"
-#define JABI_PATCH_MAX_FILE (512ull << 20)
+#define JABI_PATCH_MAX_FILE    (512ull << 20)
 
 /* Instance -> launcher, with the original file's descriptor (opened for reading) as SCM_RIGHTS. */
 struct jabi_patch_req {
@@ -31,8 +31,8 @@ struct jabi_patch_req {
 	__u32 flags;   /* 0 */
 };
 
-#define JABI_PATCH_OK 0	     /* image descriptor attached */
-#define JABI_PATCH_NONE 1    /* nothing to patch: map the original */
+#define JABI_PATCH_OK	   0 /* image descriptor attached */
+#define JABI_PATCH_NONE	   1 /* nothing to patch: map the original */
 #define JABI_PATCH_REFUSED 2 /* see err */
 /* Launcher -> instance; with the image's descriptor (read-only) if status is JABI_PATCH_OK. The fields repeat the trailer. */
 struct jabi_patch_reply {

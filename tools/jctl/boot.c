@@ -19,8 +19,8 @@
 #include "tools/jctl/launch.h"
 
 #define ARENA_BYTES (64 * GiB)
-#define ARENA_LOW 0x600000000000ull
-#define ARENA_HIGH 0x6fff00000000ull
+#define ARENA_LOW   0x600000000000ull
+#define ARENA_HIGH  0x6fff00000000ull
 
 extern char **environ;
 
@@ -42,19 +42,22 @@ int boot_create_arena(struct launch *l)
 		size *= 2;
 	fd = memfd_create("junction-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return jctl_fail_errno(errno, "free memory or descriptors", "no memory for the arena");
+		return jctl_fail_errno(errno, "free memory or descriptors",
+				       "no memory for the arena");
 	if (ftruncate(fd, (off_t)size)) {
 		int err = errno;
 
 		close(fd);
 		return jctl_fail_errno(err, "raise the file-size limit (ulimit -f unlimited)",
-				       "no memory for the arena (%llu GiB, sparse)", (unsigned long long)(size / GiB));
+				       "no memory for the arena (%llu GiB, sparse)",
+				       (unsigned long long)(size / GiB));
 	}
 	/* A shrunk arena would be a way to hurt the launcher; best effort. */
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	l->arena_fd = fd;
 	l->boot.arena_size = size;
-	l->boot.arena_base = ARENA_LOW + random_u64() % ((ARENA_HIGH - ARENA_LOW - size) / GiB) * GiB;
+	l->boot.arena_base =
+		ARENA_LOW + random_u64() % ((ARENA_HIGH - ARENA_LOW - size) / GiB) * GiB;
 	return 0;
 }
 
@@ -69,7 +72,8 @@ int boot_add_bytes(struct launch *l, const void *data, size_t len, u32 *off)
 		char *p = cap <= 64 * MiB ? realloc(l->pages, cap) : NULL;
 
 		if (!p)
-			return jctl_fail("pass fewer arguments or a smaller environment", "no memory for the boot pages");
+			return jctl_fail("pass fewer arguments or a smaller environment",
+					 "no memory for the boot pages");
 		memset(p + l->pages_cap, 0, cap - l->pages_cap);
 		l->pages = p;
 		l->pages_cap = cap;
@@ -148,7 +152,8 @@ static int add_volumes(struct launch *l)
 	for (unsigned i = 0; i < c->nr_volumes; i++) {
 		v[i].fd = l->volume_fd[i];
 		v[i].flags = l->volume_flags[i];
-		if (boot_add_string(l, c->volumes[i].dst, &v[i].dst) || boot_add_string(l, c->volumes[i].src, &v[i].src))
+		if (boot_add_string(l, c->volumes[i].dst, &v[i].dst) ||
+		    boot_add_string(l, c->volumes[i].src, &v[i].src))
 			return -1;
 	}
 	l->boot.nr_volumes = c->nr_volumes;
@@ -162,7 +167,8 @@ static void fill_stdio(struct jabi_boot *b)
 		int fl = fcntl(fd, F_GETFL);
 		struct stat st;
 
-		if (fl < 0 || (fl & O_PATH) || fstat(fd, &st)) /* O_PATH: our placeholder for a closed one */
+		if (fl < 0 || (fl & O_PATH) ||
+		    fstat(fd, &st)) /* O_PATH: our placeholder for a closed one */
 			continue;
 		s->oflags = (u32)fl;
 		s->mode = st.st_mode;
@@ -172,7 +178,7 @@ static void fill_stdio(struct jabi_boot *b)
 		if (S_ISCHR(st.st_mode))
 			s->kind = isatty(fd) ? JABI_STDIO_TTY : JABI_STDIO_CHARDEV;
 		else
-			s->kind = S_ISFIFO(st.st_mode)	? JABI_STDIO_PIPE
+			s->kind = S_ISFIFO(st.st_mode)	 ? JABI_STDIO_PIPE
 				  : S_ISSOCK(st.st_mode) ? JABI_STDIO_SOCKET
 				  : S_ISDIR(st.st_mode)	 ? JABI_STDIO_DIR
 							 : JABI_STDIO_FILE;
@@ -321,8 +327,8 @@ int boot_fill(struct launch *l)
 	b->strace_fd = c->has_strace ? l->strace_fd : -1;
 	b->stats_fd = c->has_stats ? l->log_fd : -1;
 	b->ring_fd = -1;
-	if (add_names(l) || add_strings(l, c->argv, c->argc, &b->argv) || add_environment(l) || add_volumes(l) ||
-	    fill_caller(l))
+	if (add_names(l) || add_strings(l, c->argv, c->argc, &b->argv) || add_environment(l) ||
+	    add_volumes(l) || fill_caller(l))
 		return -1;
 	return boot_create_arena(l);
 }
@@ -337,7 +343,8 @@ int boot_write(struct launch *l)
 		ssize_t n = pwrite(l->arena_fd, l->pages + at, l->pages_len - at, (off_t)at);
 
 		if (n <= 0)
-			return jctl_fail_errno(n ? errno : ENOSPC, "free memory", "no memory for the arena");
+			return jctl_fail_errno(n ? errno : ENOSPC, "free memory",
+					       "no memory for the arena");
 		at += (size_t)n;
 	}
 	return 0;

@@ -32,10 +32,26 @@ static int parse_size(const char *s, u64 *out)
 		return -1;
 	v = strtoull(s, &end, 10);
 	switch (*end) {
-	case 'k': case 'K': unit = KiB; end++; break;
-	case 'm': case 'M': unit = MiB; end++; break;
-	case 'g': case 'G': unit = GiB; end++; break;
-	case 't': case 'T': unit = 1024 * GiB; end++; break;
+	case 'k':
+	case 'K':
+		unit = KiB;
+		end++;
+		break;
+	case 'm':
+	case 'M':
+		unit = MiB;
+		end++;
+		break;
+	case 'g':
+	case 'G':
+		unit = GiB;
+		end++;
+		break;
+	case 't':
+	case 'T':
+		unit = 1024 * GiB;
+		end++;
+		break;
 	}
 	if (unit > 1 && *end == 'i')
 		end++;
@@ -52,7 +68,8 @@ static int set_cores(struct run_config *c, const char *v, const char *where)
 	unsigned long n = strtoul(v, &end, 10);
 
 	if (*v < '0' || *v > '9' || *end || n < 1 || n > 64)
-		return jctl_fail("give a number from 1 to 64", "%s: \"%s\" is not a number of cores", where, v);
+		return jctl_fail("give a number from 1 to 64",
+				 "%s: \"%s\" is not a number of cores", where, v);
 	c->cores = (unsigned)n;
 	return 0;
 }
@@ -153,7 +170,8 @@ static int set_env(struct run_config *c, const char *v, const char *where)
 static int set_workdir(struct run_config *c, const char *v, const char *where)
 {
 	if (*v != '/')
-		return jctl_fail("give an absolute path in the instance", "%s: \"%s\" is not absolute", where, v);
+		return jctl_fail("give an absolute path in the instance",
+				 "%s: \"%s\" is not absolute", where, v);
 	c->workdir = v;
 	return 0;
 }
@@ -169,8 +187,10 @@ static int set_hostname(struct run_config *c, const char *v, const char *where)
 static int set_name(struct run_config *c, const char *v, const char *where)
 {
 	if (!*v || strlen(v) > 64 ||
-	    v[strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] || *v == '.')
-		return jctl_fail("use letters, digits, _ . - (64 at most)", "%s: bad name \"%s\"", where, v);
+	    v[strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] ||
+	    *v == '.')
+		return jctl_fail("use letters, digits, _ . - (64 at most)", "%s: bad name \"%s\"",
+				 where, v);
 	c->name = v;
 	return 0;
 }
@@ -186,12 +206,14 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->tap_name = NULL;
 		return 0;
 	}
-	if (!strncmp(v, "tap:", 4) && v[4] && strlen(v + 4) < IFNAMSIZ && !strpbrk(v + 4, "/ \t\n:%")) {
+	if (!strncmp(v, "tap:", 4) && v[4] && strlen(v + 4) < IFNAMSIZ &&
+	    !strpbrk(v + 4, "/ \t\n:%")) {
 		c->net = JABI_NET_TAP;
 		c->tap_name = v + 4;
 		return 0;
 	}
-	return jctl_fail("give none, tap or tap:NAME (NAME up to 15 characters)", "%s: bad network \"%s\"", where, v);
+	return jctl_fail("give none, tap or tap:NAME (NAME up to 15 characters)",
+			 "%s: bad network \"%s\"", where, v);
 }
 
 static int set_ip(struct run_config *c, const char *v, const char *where)
@@ -207,7 +229,8 @@ static int set_ip(struct run_config *c, const char *v, const char *where)
 	memcpy(addr, v, (size_t)(slash - v));
 	addr[slash - v] = 0;
 	len = strtoul(slash + 1, &end, 10);
-	if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 || inet_pton(AF_INET, addr, &in) != 1)
+	if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 ||
+	    inet_pton(AF_INET, addr, &in) != 1)
 		goto err_syntax;
 	c->ip4 = in.s_addr;
 	c->prefix_len = (u32)len;
@@ -252,7 +275,8 @@ static int set_config(struct run_config *c, const char *v, const char *where)
 static const struct option_row rows[] = {
 	{ "cores", 0, VALUE, set_cores, "N", "kThreads, and CPUs the program sees (default: all)" },
 	{ "mem", 0, VALUE, set_mem, "SIZE", "limit on program and kernel memory, e.g. 512M" },
-	{ "root", 0, VALUE, set_root, "DIR", "directory that becomes / (default /): read-only below, memory above" },
+	{ "root", 0, VALUE, set_root, "DIR",
+	  "directory that becomes / (default /): read-only below, memory above" },
 	{ "volume", 'v', VALUE, set_volume, "SRC:DST[:ro]", "a host file or directory at DST" },
 	{ "rw", 0, FLAG, set_rw, NULL, "writes to / go to the host" },
 	{ "ro", 0, FLAG, set_ro, NULL, "no writes to / at all" },
@@ -303,11 +327,15 @@ static void print_help(void)
 		if (rows[i].letter)
 			snprintf(letter, sizeof(letter), "-%c, ", rows[i].letter);
 		snprintf(left, sizeof(left), "%s--%s%s%s%s", letter, rows[i].key,
-			 rows[i].arity == OPTIONAL ? "[=" : rows[i].arity == VALUE ? " " : "",
-			 rows[i].value_name ? rows[i].value_name : "", rows[i].arity == OPTIONAL ? "]" : "");
+			 rows[i].arity == OPTIONAL ? "[="
+			 : rows[i].arity == VALUE  ? " "
+						   : "",
+			 rows[i].value_name ? rows[i].value_name : "",
+			 rows[i].arity == OPTIONAL ? "]" : "");
 		printf("  %-28s %s\n", left, rows[i].help);
 	}
-	printf("\nExit code: the program's; 128+N if signal N killed it; 125 jctl failed; 126 not executable; 127 not found.\n");
+	printf("\nExit code: the program's; 128+N if signal N killed it; 125 jctl failed; 126 not "
+	       "executable; 127 not found.\n");
 }
 
 /* Consumes one option at argv[*i] and its value. 0, or -1 after a message. */
@@ -330,13 +358,15 @@ static int parse_option(struct run_config *c, int argc, char **argv, int *i)
 		snprintf(where, sizeof(where), "%.2s", arg);
 	}
 	if (!row)
-		return jctl_fail("`jctl run --help` lists the options; put -- before a program whose name begins with -",
+		return jctl_fail("`jctl run --help` lists the options; put -- before a program "
+				 "whose name begins with -",
 				 "unknown option %s", where);
 	if (row->arity == FLAG && value)
 		return jctl_fail("leave it out", "%s takes no value", where);
 	if (row->arity == VALUE && !value) {
 		if (*i + 1 >= argc)
-			return jctl_fail("`jctl run --help` shows how it is written", "%s needs a value", where);
+			return jctl_fail("`jctl run --help` shows how it is written",
+					 "%s needs a value", where);
 		value = argv[++*i];
 	}
 	return row->set(c, value, where);
@@ -356,7 +386,8 @@ static int load_config_files(struct run_config *c, int argc, char **argv)
 		if (!row)
 			continue;
 		if (row->set == set_config && (argv[i][len] || i + 1 < argc)) {
-			if (set_config(c, argv[i][len] ? argv[i] + len + 1 : argv[i + 1], "--config"))
+			if (set_config(c, argv[i][len] ? argv[i] + len + 1 : argv[i + 1],
+				       "--config"))
 				return -1;
 		}
 		if (row->arity == VALUE && (argv[i][1] == '-' ? !argv[i][len] : !argv[i][2]))
@@ -368,15 +399,19 @@ static int load_config_files(struct run_config *c, int argc, char **argv)
 static int check_whole(const struct run_config *c)
 {
 	if (!c->argc)
-		return jctl_fail("write `jctl run [OPTION...] PROGRAM [ARG...]`", "no program given");
+		return jctl_fail("write `jctl run [OPTION...] PROGRAM [ARG...]`",
+				 "no program given");
 	if (c->is_rw && c->is_ro)
 		return jctl_fail("leave one out", "--rw and --ro exclude each other");
 	if (c->net == JABI_NET_TAP && !c->ip4)
 		return jctl_fail("add --ip A.B.C.D/LEN", "--net tap without an address");
 	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4))
-		return jctl_fail("add --net tap, or leave it out", "--ip and --gw mean nothing without a network");
-	if (c->gw4 && c->prefix_len < 32 && ((ntohl(c->gw4) ^ ntohl(c->ip4)) >> (32 - c->prefix_len)))
-		return jctl_fail("give a gateway in the subnet of --ip", "--gw is not reachable from --ip");
+		return jctl_fail("add --net tap, or leave it out",
+				 "--ip and --gw mean nothing without a network");
+	if (c->gw4 && c->prefix_len < 32 &&
+	    ((ntohl(c->gw4) ^ ntohl(c->ip4)) >> (32 - c->prefix_len)))
+		return jctl_fail("give a gateway in the subnet of --ip",
+				 "--gw is not reachable from --ip");
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "jabi/jabi_boot.h"
 
 #define CONFIG_MAX_VOLUMES 64
-#define CONFIG_MAX_ENV 1024
+#define CONFIG_MAX_ENV	   1024
 
 struct config_volume {
 	char *src, *dst;
@@ -41,7 +41,8 @@ struct run_config {
 /* Fills *c. 0; 1 = --help was printed; -1 = said why on stderr. Strings point into argv or live for ever. */
 int config_parse(struct run_config *c, int argc, char **argv) must_check;
 /* One option by its long name; value NULL for flags. Used by both sources. 0 or -1 after a message naming `where`. */
-int config_set(struct run_config *c, const char *key, const char *value, const char *where) must_check;
+int config_set(struct run_config *c, const char *key, const char *value,
+	       const char *where) must_check;
 int config_load_json(struct run_config *c, const char *path) must_check;
 bool config_key_is_flag(const char *key);
 bool config_key_exists(const char *key);

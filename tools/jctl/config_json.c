@@ -27,7 +27,8 @@ static const char *keep(const char *s)
 	return copy;
 }
 
-static int set_scalar(struct run_config *c, const char *key, struct json_object *v, const char *where)
+static int set_scalar(struct run_config *c, const char *key, struct json_object *v,
+		      const char *where)
 {
 	switch (json_object_get_type(v)) {
 	case json_type_boolean:
@@ -42,7 +43,8 @@ static int set_scalar(struct run_config *c, const char *key, struct json_object 
 	default:
 		break;
 	}
-	return jctl_fail("see `jctl run --help` for what it takes", "%s: value of the wrong type", where);
+	return jctl_fail("see `jctl run --help` for what it takes", "%s: value of the wrong type",
+			 where);
 }
 
 static int set_args(struct run_config *c, struct json_object *program, struct json_object *args)
@@ -56,9 +58,11 @@ static int set_args(struct run_config *c, struct json_object *program, struct js
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *a = json_object_array_get_idx(args, i);
 
-		if (!json_object_is_type(a, json_type_string) && !json_object_is_type(a, json_type_int)) {
+		if (!json_object_is_type(a, json_type_string) &&
+		    !json_object_is_type(a, json_type_int)) {
 			free(argv);
-			return jctl_fail("write every argument as a string", "\"args\": value of the wrong type");
+			return jctl_fail("write every argument as a string",
+					 "\"args\": value of the wrong type");
 		}
 		argv[i + 1] = keep(json_object_get_string(a));
 	}
@@ -70,10 +74,12 @@ static int set_args(struct run_config *c, struct json_object *program, struct js
 static int set_list(struct run_config *c, const char *key, struct json_object *v, const char *where)
 {
 	if (json_object_is_type(v, json_type_object)) {
-		json_object_object_foreach(v, name, value) {
+		json_object_object_foreach(v, name, value)
+		{
 			char *pair;
 
-			if (asprintf(&pair, "%s=%s", name, value ? json_object_get_string(value) : "") < 0)
+			if (asprintf(&pair, "%s=%s", name,
+				     value ? json_object_get_string(value) : "") < 0)
 				return jctl_fail(NULL, "out of memory");
 			if (config_set(c, key, pair, where))
 				return -1;
@@ -90,7 +96,8 @@ static int apply(struct run_config *c, struct json_object *top, const char *path
 {
 	struct json_object *program = NULL, *args = NULL;
 
-	json_object_object_foreach(top, key, v) {
+	json_object_object_foreach(top, key, v)
+	{
 		bool is_env = !strcmp(key, "env") || !strcmp(key, "e");
 		bool is_list = is_env || !strcmp(key, "volume") || !strcmp(key, "v");
 		char where[320];
@@ -101,7 +108,8 @@ static int apply(struct run_config *c, struct json_object *top, const char *path
 		} else if (!strcmp(key, "args") && json_object_is_type(v, json_type_array)) {
 			args = v;
 		} else if (!config_key_exists(key)) {
-			return jctl_fail("`jctl run --help` lists the names; program and args are the others",
+			return jctl_fail("`jctl run --help` lists the names; program and args are "
+					 "the others",
 					 "%s is not an option", where);
 		} else if ((is_list && json_object_is_type(v, json_type_array)) ||
 			   (is_env && json_object_is_type(v, json_type_object))) {
@@ -136,7 +144,8 @@ static int read_whole(const char *path, char **out)
 
 		close(fd);
 		free(buf);
-		return jctl_fail_errno(err, "name a JSON file of at most 1 MiB", "--config %s", path);
+		return jctl_fail_errno(err, "name a JSON file of at most 1 MiB", "--config %s",
+				       path);
 	}
 	close(fd);
 	buf[used] = 0;
@@ -156,8 +165,8 @@ int config_load_json(struct run_config *c, const char *path)
 	top = json_tokener_parse_verbose(text, &err);
 	free(text);
 	if (!top)
-		return jctl_fail("check it with `python3 -m json.tool`", "--config %s: not JSON: %s", path,
-				 json_tokener_error_desc(err));
+		return jctl_fail("check it with `python3 -m json.tool`",
+				 "--config %s: not JSON: %s", path, json_tokener_error_desc(err));
 	if (json_object_is_type(top, json_type_object))
 		r = apply(c, top, path);
 	else

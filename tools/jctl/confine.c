@@ -14,10 +14,10 @@
 #include "tools/jctl/launch.h"
 
 /* Newer than the headers of Debian 12; values of the Linux user ABI. */
-#define LL_TRUNCATE (1ull << 14)  /* ABI 3 */
-#define LL_IOCTL_DEV (1ull << 15) /* ABI 5 */
-#define LL_NET_BOTH 3ull	  /* ABI 4: bind and connect TCP */
-#define LL_SCOPE_BOTH 3ull	  /* ABI 6: abstract unix sockets, signals */
+#define LL_TRUNCATE   (1ull << 14) /* ABI 3 */
+#define LL_IOCTL_DEV  (1ull << 15) /* ABI 5 */
+#define LL_NET_BOTH   3ull	   /* ABI 4: bind and connect TCP */
+#define LL_SCOPE_BOTH 3ull	   /* ABI 6: abstract unix sockets, signals */
 struct ll_ruleset_attr {
 	u64 handled_access_fs;
 	u64 handled_access_net;
@@ -25,11 +25,15 @@ struct ll_ruleset_attr {
 };
 
 #define LL_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define LL_FILE_ONLY (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV)
-#define LL_WRITE                                                                                         \
-	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
-	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |        \
-	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | LL_TRUNCATE)
+#define LL_FILE_ONLY                                                  \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+	 LANDLOCK_ACCESS_FS_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV)
+#define LL_WRITE                                                                                  \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                          \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                           \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |                              \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | \
+	 LL_TRUNCATE)
 
 int confine_landlock_abi(void)
 {
@@ -63,10 +67,13 @@ static int allow_beneath(int ruleset, int fd, u64 rights)
 
 static int add_rules(const struct launch *l, int ruleset, u64 handled)
 {
-	int r = allow_beneath(ruleset, l->kernel_fd, (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE) & handled);
+	int r = allow_beneath(ruleset, l->kernel_fd,
+			      (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE) &
+				      handled);
 
 	if (!r)
-		r = allow_beneath(ruleset, l->root_fd, (LL_READ | (l->cfg->is_rw ? LL_WRITE : 0)) & handled);
+		r = allow_beneath(ruleset, l->root_fd,
+				  (LL_READ | (l->cfg->is_rw ? LL_WRITE : 0)) & handled);
 	if (!r && l->cache_dir_fd >= 0)
 		r = allow_beneath(ruleset, l->cache_dir_fd, LL_READ & handled);
 	for (unsigned i = 0; !r && i < l->cfg->nr_volumes; i++) {
@@ -108,8 +115,11 @@ int confine_landlock(const struct launch *l, const char **step)
 
 int confine_drop_privilege(const struct launch *l, const char **step)
 {
-	static const cap_value_t keep[] = { CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN };
-	int nr_keep = !(l->boot.flags & JABI_F_AS_ROOT) ? 0 : l->boot.flags & JABI_F_WRITABLE ? 4 : 1;
+	static const cap_value_t keep[] = { CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_FOWNER,
+					    CAP_CHOWN };
+	int nr_keep = !(l->boot.flags & JABI_F_AS_ROOT) ? 0
+		      : l->boot.flags & JABI_F_WRITABLE ? 4
+							: 1;
 	cap_t caps, now;
 	int err = 0;
 

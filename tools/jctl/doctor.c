@@ -83,7 +83,10 @@ static enum verdict look_landlock(char *detail)
 
 	if (!abi)
 		return ABSENT;
-	say(detail, "ABI %d%s", abi, abi >= 6 ? "" : abi >= 4 ? ": no signal scope" : ": files only");
+	say(detail, "ABI %d%s", abi,
+	    abi >= 6   ? ""
+	    : abi >= 4 ? ": no signal scope"
+		       : ": files only");
 	return PRESENT;
 }
 
@@ -115,7 +118,8 @@ static enum verdict look_tun(char *detail)
 	if (ioctl(fd, TUNGETFEATURES, &features))
 		features = 0;
 	close(fd);
-	say(detail, "%s%s%s", features & IFF_VNET_HDR ? "vnet_hdr " : "", features & IFF_MULTI_QUEUE ? "multi_queue " : "",
+	say(detail, "%s%s%s", features & IFF_VNET_HDR ? "vnet_hdr " : "",
+	    features & IFF_MULTI_QUEUE ? "multi_queue " : "",
 	    geteuid() == 0 ? "" : "(making one needs CAP_NET_ADMIN)");
 	return features & IFF_VNET_HDR ? PRESENT : ABSENT;
 }
@@ -186,7 +190,8 @@ static enum verdict look_hugepages(char *detail)
 	if (f)
 		fclose(f);
 	line[strcspn(line, "\n")] = 0;
-	say(detail, "transparent: %s; reserved 2 MiB pages: %ld", line[0] ? line : "no", n < 0 ? 0 : n);
+	say(detail, "transparent: %s; reserved 2 MiB pages: %ld", line[0] ? line : "no",
+	    n < 0 ? 0 : n);
 	return (line[0] && !strstr(line, "[never]")) || n > 0 ? PRESENT : ABSENT;
 }
 
@@ -243,31 +248,47 @@ static enum verdict look_cores(char *detail)
 	CPU_ZERO(&set);
 	if (sched_getaffinity(0, sizeof(set), &set) || sysinfo(&si))
 		return ABSENT;
-	say(detail, "%d CPUs, %llu MiB of memory", CPU_COUNT(&set), (unsigned long long)si.totalram * si.mem_unit / MiB);
+	say(detail, "%d CPUs, %llu MiB of memory", CPU_COUNT(&set),
+	    (unsigned long long)si.totalram * si.mem_unit / MiB);
 	return PRESENT;
 }
 
 static const struct probe probes[] = {
-	{ "cores and memory", true, look_cores, "what --cores and --mem default to", "allow this process a CPU" },
-	{ "sparse memfd", true, look_memfd, "the arena of an instance", "raise `ulimit -f`, use Linux 3.17 or later" },
+	{ "cores and memory", true, look_cores, "what --cores and --mem default to",
+	  "allow this process a CPU" },
+	{ "sparse memfd", true, look_memfd, "the arena of an instance",
+	  "raise `ulimit -f`, use Linux 3.17 or later" },
 	{ "seccomp filter", true, look_seccomp, "traps unpatched system calls, limits host calls",
 	  "use a kernel with CONFIG_SECCOMP_FILTER; in a container allow seccomp(2)" },
-	{ "FSGSBASE", true, look_fsgsbase, "the kernel's per-thread state hangs off GS", "use Linux 5.9 or later on an Intel Ivy Bridge / AMD Zen or later, without `nofsgsbase`" },
-	{ "syscall user dispatch", false, look_sud, "the other way to trap; not used while seccomp works", "use Linux 5.11 or later" },
-	{ "Landlock", false, look_landlock, "confines an instance to its root and volumes, even if it takes over its host process",
+	{ "FSGSBASE", true, look_fsgsbase, "the kernel's per-thread state hangs off GS",
+	  "use Linux 5.9 or later on an Intel Ivy Bridge / AMD Zen or later, without "
+	  "`nofsgsbase`" },
+	{ "syscall user dispatch", false, look_sud,
+	  "the other way to trap; not used while seccomp works", "use Linux 5.11 or later" },
+	{ "Landlock", false, look_landlock,
+	  "confines an instance to its root and volumes, even if it takes over its host process",
 	  "use a kernel with CONFIG_SECURITY_LANDLOCK and `lsm=landlock,...` on its command line" },
-	{ "cachestat", false, look_cachestat, "tells resident file pages, so that a read need not block", "use Linux 6.5 or later" },
-	{ "patch cache", false, look_cache, "patched program text, shared by all instances; without it every call traps (0.9 us)",
+	{ "cachestat", false, look_cachestat,
+	  "tells resident file pages, so that a read need not block", "use Linux 6.5 or later" },
+	{ "patch cache", false, look_cache,
+	  "patched program text, shared by all instances; without it every call traps (0.9 us)",
 	  "make the directory yours, writable by you alone; set HOME or XDG_CACHE_HOME" },
-	{ "io_uring", false, look_io_uring, "file misses without blocking; not used yet", "set sysctl kernel.io_uring_disabled=0" },
-	{ "TUN/TAP", false, look_tun, "--net tap", "load the tun module; run as root, or have root make a persistent TAP for you" },
-	{ "AF_XDP", false, look_af_xdp, "packet queues of a real NIC; not used yet", "use a kernel with CONFIG_XDP_SOCKETS" },
-	{ "user interrupts", false, look_uintr, "preemption without the host; not used yet", "needs a CPU with UINTR (Sapphire Rapids or later) not hidden by a hypervisor" },
-	{ "/dev/junction", false, look_kmod, "core grants by the kernel module; not used yet", "build and load kmod/" },
-	{ "RDMA devices", false, look_rdma, "verbs queues; not used yet", "needs an RDMA NIC, or soft-RoCE: `rdma link add`" },
+	{ "io_uring", false, look_io_uring, "file misses without blocking; not used yet",
+	  "set sysctl kernel.io_uring_disabled=0" },
+	{ "TUN/TAP", false, look_tun, "--net tap",
+	  "load the tun module; run as root, or have root make a persistent TAP for you" },
+	{ "AF_XDP", false, look_af_xdp, "packet queues of a real NIC; not used yet",
+	  "use a kernel with CONFIG_XDP_SOCKETS" },
+	{ "user interrupts", false, look_uintr, "preemption without the host; not used yet",
+	  "needs a CPU with UINTR (Sapphire Rapids or later) not hidden by a hypervisor" },
+	{ "/dev/junction", false, look_kmod, "core grants by the kernel module; not used yet",
+	  "build and load kmod/" },
+	{ "RDMA devices", false, look_rdma, "verbs queues; not used yet",
+	  "needs an RDMA NIC, or soft-RoCE: `rdma link add`" },
 	{ "huge pages", false, look_hugepages, "fewer TLB misses in big programs",
 	  "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled" },
-	{ "memory-lock limit", false, look_memlock, "how much mlock(2) of a program can be honoured", "raise `ulimit -l`" },
+	{ "memory-lock limit", false, look_memlock,
+	  "how much mlock(2) of a program can be honoured", "raise `ulimit -l`" },
 };
 
 static int print_probes(void)
@@ -279,13 +300,17 @@ static int print_probes(void)
 		char detail[DETAIL] = "";
 		bool has = p->look(detail) == PRESENT;
 
-		printf("%-4s %-22s %s%s%s%s\n", has ? "yes" : p->is_needed ? "NO" : "no", p->name, p->meaning,
-		       detail[0] ? " [" : "", detail, detail[0] ? "]" : "");
+		printf("%-4s %-22s %s%s%s%s\n",
+		       has	      ? "yes"
+		       : p->is_needed ? "NO"
+				      : "no",
+		       p->name, p->meaning, detail[0] ? " [" : "", detail, detail[0] ? "]" : "");
 		if (!has)
 			printf("     %-22s -> %s\n", "", p->mend);
 		missing += !has && p->is_needed;
 	}
-	printf("\n%s\n", missing ? "Instances cannot run here: see the lines marked NO." : "Instances can run here.");
+	printf("\n%s\n", missing ? "Instances cannot run here: see the lines marked NO."
+				 : "Instances can run here.");
 	return missing ? 1 : 0;
 }
 
@@ -304,8 +329,10 @@ static void print_group(enum call_group group)
 
 static int print_host_calls(void)
 {
-	printf("Host calls an instance may make, from its host-call stubs only. A call from anywhere else traps to the instance's\n"
-	       "own kernel; a stub call that is not listed, or breaks a condition, gets EPERM. Several lines of a call: any of them.\n\n");
+	printf("Host calls an instance may make, from its host-call stubs only. A call from "
+	       "anywhere else traps to the instance's\n"
+	       "own kernel; a stub call that is not listed, or breaks a condition, gets EPERM. "
+	       "Several lines of a call: any of them.\n\n");
 	printf("Always:\n");
 	print_group(CALL_ALWAYS);
 	printf("\nOnly with --rw or a writable volume:\n");
@@ -320,7 +347,8 @@ int cmd_doctor(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--host-calls"))
 		return print_host_calls();
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		printf("usage: jctl doctor [--host-calls]\n\nWithout option: what this host offers. --host-calls: the allow-list of the filter.\n"
+		printf("usage: jctl doctor [--host-calls]\n\nWithout option: what this host "
+		       "offers. --host-calls: the allow-list of the filter.\n"
 		       "Exit code: 0 if instances can run, 1 if not.\n");
 		return 0;
 	}

@@ -54,7 +54,8 @@ static int build(scmp_filter_ctx ctx, bool is_writable, int patch_sock)
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 
 	if (!r)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: host calls are on the data path */
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE,
+				     2); /* binary tree: host calls are on the data path */
 	for (size_t i = 0; !r && i < nr_host_calls; i++)
 		if (host_calls[i].group == CALL_ALWAYS || is_writable)
 			r = add_row(ctx, &host_calls[i], patch_sock);
@@ -71,7 +72,8 @@ static int export_program(scmp_filter_ctx ctx, struct sock_filter *insns, ssize_
 	r = seccomp_export_bpf(ctx, fd);
 	if (!r) {
 		*len = pread(fd, insns, FILTER_MAX_INSNS * sizeof(*insns), 0);
-		if (*len <= 0 || *len % (ssize_t)sizeof(*insns) || *len == (ssize_t)(FILTER_MAX_INSNS * sizeof(*insns)))
+		if (*len <= 0 || *len % (ssize_t)sizeof(*insns) ||
+		    *len == (ssize_t)(FILTER_MAX_INSNS * sizeof(*insns)))
 			r = -E2BIG;
 	}
 	close(fd);
@@ -86,7 +88,8 @@ int filter_add(struct launch *l)
 	int r;
 
 	if (!ctx)
-		return jctl_fail("use a Linux with CONFIG_SECCOMP_FILTER", "libseccomp cannot start");
+		return jctl_fail("use a Linux with CONFIG_SECCOMP_FILTER",
+				 "libseccomp cannot start");
 	r = build(ctx, l->boot.flags & JABI_F_WRITABLE, l->boot.patch_sock_fd);
 	if (!r)
 		r = export_program(ctx, insns, &len);

@@ -12,38 +12,74 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define NR_CACHESTAT 451 /* newer than Debian 12's headers */
-#define PR_SET_PDEATHSIG 1
-#define SIGKILL 9
-#define SIGCHLD 17
+#define NR_CACHESTAT	      451 /* newer than Debian 12's headers */
+#define PR_SET_PDEATHSIG      1
+#define SIGKILL		      9
+#define SIGCHLD		      17
 #define CLOCK_PROCESS_CPUTIME 2
-#define CLOCK_THREAD_CPUTIME 3
+#define CLOCK_THREAD_CPUTIME  3
 
 /* Only these bits. */
-#define WITHIN(n, name, bits) { COND_MASKED, n, ~(u64)(bits), 0, name " within " #bits }
+#define WITHIN(n, name, bits)                                          \
+	{                                                              \
+		COND_MASKED, n, ~(u64)(bits), 0, name " within " #bits \
+	}
 /* All of `must`, perhaps some of `may`, nothing else. */
-#define HAS(n, name, must, may) \
-	{ COND_MASKED, n, ~((u64)(must) | (u64)(may)) | (u64)(must), (u64)(must), name " = " #must " and at most " #may }
-#define EXACTLY(n, name, v) { COND_EQUAL, n, 0, (u64)(v), name " = " #v }
-#define UP_TO(n, name, v) { COND_AT_MOST, n, 0, (u64)(v), name " <= " #v }
+#define HAS(n, name, must, may)                                                         \
+	{                                                                               \
+		COND_MASKED, n, ~((u64)(must) | (u64)(may)) | (u64)(must), (u64)(must), \
+			name " = " #must " and at most " #may                           \
+	}
+#define EXACTLY(n, name, v)                               \
+	{                                                 \
+		COND_EQUAL, n, 0, (u64)(v), name " = " #v \
+	}
+#define UP_TO(n, name, v)                                    \
+	{                                                    \
+		COND_AT_MOST, n, 0, (u64)(v), name " <= " #v \
+	}
 /* A descriptor, so never AT_FDCWD: every path is looked up beneath a directory that was handed over. */
-#define FD(n, name) { COND_AT_MOST, n, 0, 0x7fffffff, name " is a descriptor, not AT_FDCWD" }
-#define PATCH_SOCK(n) { COND_PATCH_SOCK, n, 0, 0, "fd is the patch service's socket" }
+#define FD(n, name)                                                                   \
+	{                                                                             \
+		COND_AT_MOST, n, 0, 0x7fffffff, name " is a descriptor, not AT_FDCWD" \
+	}
+#define PATCH_SOCK(n)                                                        \
+	{                                                                    \
+		COND_PATCH_SOCK, n, 0, 0, "fd is the patch service's socket" \
+	}
 
-#define CALL(call, use, ...) { SYS_##call, #call, CALL_ALWAYS, use, { __VA_ARGS__ } }
-#define WRITE_CALL(call, use, ...) { SYS_##call, #call, CALL_WRITABLE, use, { __VA_ARGS__ } }
+#define CALL(call, use, ...)                         \
+	{                                            \
+		SYS_##call, #call, CALL_ALWAYS, use, \
+		{                                    \
+			__VA_ARGS__                  \
+		}                                    \
+	}
+#define WRITE_CALL(call, use, ...)                     \
+	{                                              \
+		SYS_##call, #call, CALL_WRITABLE, use, \
+		{                                      \
+			__VA_ARGS__                    \
+		}                                      \
+	}
 
+/* clang-format off: one row, one call */
 const struct host_call host_calls[] = {
 	/* memory: at addresses the instance chose */
-	CALL(mmap, "program memory, files, arena", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
+	CALL(mmap, "program memory, files, arena",
+	     WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
 	     HAS(3, "flags", MAP_FIXED,
-		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_STACK | MAP_LOCKED)),
-	CALL(mmap, "the same, refusing to replace", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
+		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE |
+			 MAP_STACK | MAP_LOCKED)),
+	CALL(mmap, "the same, refusing to replace",
+	     WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC),
 	     HAS(3, "flags", MAP_FIXED_NOREPLACE,
-		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE | MAP_STACK | MAP_LOCKED)),
+		 MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE |
+			 MAP_STACK | MAP_LOCKED)),
 	CALL(munmap, "program memory", { 0 }),
 	CALL(mprotect, "program memory", WITHIN(2, "prot", PROT_READ | PROT_WRITE | PROT_EXEC)),
-	CALL(mremap, "program memory", WITHIN(3, "flags", MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)),
+	CALL(mremap, "program memory",
+	     WITHIN(3, "flags", MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)),
 	CALL(madvise, "program memory; never the HWPOISON advices", UP_TO(2, "advice", 25)),
 	CALL(msync, "shared file mappings", WITHIN(2, "flags", MS_ASYNC | MS_INVALIDATE | MS_SYNC)),
 	CALL(mincore, "program memory", { 0 }),
@@ -59,17 +95,23 @@ const struct host_call host_calls[] = {
 	CALL(pwrite64, "host files", { 0 }),
 	CALL(lseek, "holes in host files, stdin", UP_TO(2, "whence", SEEK_HOLE)),
 	CALL(statx, "host files", FD(0, "dirfd"),
-	     WITHIN(2, "flags", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)),
+	     WITHIN(2, "flags",
+		    AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)),
 	CALL(fstatfs, "host files", { 0 }),
 	CALL(getdents64, "host directories", { 0 }),
 	CALL(readlinkat, "host links", FD(0, "dirfd")),
 	CALL(fgetxattr, "host files", { 0 }),
 	CALL(flistxattr, "host files", { 0 }),
-	{ NR_CACHESTAT, "cachestat", CALL_ALWAYS, "is file data resident", { EXACTLY(3, "flags", 0) } },
+	{ NR_CACHESTAT,
+	  "cachestat",
+	  CALL_ALWAYS,
+	  "is file data resident",
+	  { EXACTLY(3, "flags", 0) } },
 	CALL(ftruncate, "memory files", { 0 }),
 	CALL(fallocate, "arena memory back to the host",
-	     WITHIN(1, "mode", FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
-				       FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE)),
+	     WITHIN(1, "mode",
+		    FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
+			    FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE)),
 	CALL(fsync, "host files", { 0 }),
 	CALL(fdatasync, "host files", { 0 }),
 	CALL(ioctl, "terminal on stdio", EXACTLY(1, "request", TCGETS)),
@@ -85,7 +127,8 @@ const struct host_call host_calls[] = {
 	/* threads, signals, time */
 	CALL(futex, "parking kThreads",
 	     WITHIN(1, "op", FUTEX_WAKE | FUTEX_PRIVATE_FLAG)), /* FUTEX_WAIT is 0 */
-	CALL(futex, "parking kThreads", HAS(1, "op", FUTEX_WAIT_BITSET, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)),
+	CALL(futex, "parking kThreads",
+	     HAS(1, "op", FUTEX_WAIT_BITSET, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)),
 	CALL(sched_yield, "contended spin locks", { 0 }),
 	CALL(sched_setaffinity, "kThreads to granted cores", { 0 }),
 	CALL(clone, "a kThread",
@@ -93,14 +136,17 @@ const struct host_call host_calls[] = {
 		 CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)),
 	CALL(clone, "a kProc (fork)",
 	     HAS(0, "flags", CLONE_FILES | SIGCHLD,
-		 CLONE_PARENT | CLONE_FS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)),
-	CALL(prctl, "a kProc dies with the launcher", EXACTLY(0, "option", PR_SET_PDEATHSIG), EXACTLY(1, "signal", SIGKILL)),
+		 CLONE_PARENT | CLONE_FS | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
+			 CLONE_CHILD_CLEARTID)),
+	CALL(prctl, "a kProc dies with the launcher", EXACTLY(0, "option", PR_SET_PDEATHSIG),
+	     EXACTLY(1, "signal", SIGKILL)),
 	CALL(exit, "a kThread", { 0 }),
 	CALL(exit_group, "a kProc", { 0 }),
 	CALL(wait4, "kProcs", { 0 }),
 	CALL(getpid, "own number", { 0 }),
 	CALL(gettid, "own number", { 0 }),
-	CALL(tgkill, "preempting kThreads; Landlock keeps signals inside the instance (ABI 6)", UP_TO(2, "sig", 64)),
+	CALL(tgkill, "preempting kThreads; Landlock keeps signals inside the instance (ABI 6)",
+	     UP_TO(2, "sig", 64)),
 	CALL(rt_sigaction, "faults, traps, preemption", UP_TO(0, "sig", 64)),
 	CALL(rt_sigprocmask, "faults, traps, preemption", { 0 }),
 	CALL(rt_sigreturn, "faults, traps, preemption", { 0 }),
@@ -123,11 +169,15 @@ const struct host_call host_calls[] = {
 	WRITE_CALL(linkat, "host files", FD(0, "olddirfd"), FD(2, "newdirfd"),
 		   WITHIN(4, "flags", AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)),
 	WRITE_CALL(symlinkat, "host links", FD(1, "dirfd")),
-	WRITE_CALL(fchmod, "host files; never set-user-ID or set-group-ID", WITHIN(1, "mode", 01777)),
-	WRITE_CALL(fchownat, "host files", FD(0, "dirfd"), WITHIN(4, "flags", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)),
-	WRITE_CALL(utimensat, "host files", FD(0, "dirfd"), WITHIN(3, "flags", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)),
+	WRITE_CALL(fchmod, "host files; never set-user-ID or set-group-ID",
+		   WITHIN(1, "mode", 01777)),
+	WRITE_CALL(fchownat, "host files", FD(0, "dirfd"),
+		   WITHIN(4, "flags", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)),
+	WRITE_CALL(utimensat, "host files", FD(0, "dirfd"),
+		   WITHIN(3, "flags", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)),
 	WRITE_CALL(fsetxattr, "host files", WITHIN(4, "flags", 3)),
 	WRITE_CALL(fremovexattr, "host files", { 0 }),
 };
 
+/* clang-format on */
 const size_t nr_host_calls = ARRAY_SIZE(host_calls);

@@ -18,7 +18,8 @@
 /* Next to jctl (build tree), else where `make install` puts it. */
 static int open_kernel(struct launch *l)
 {
-	static const char *const places[] = { "/junction-kernel", "/../libexec/junction/junction-kernel" };
+	static const char *const places[] = { "/junction-kernel",
+					      "/../libexec/junction/junction-kernel" };
 	char self[PATH_MAX - 64], path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
@@ -35,8 +36,8 @@ static int open_kernel(struct launch *l)
 		if (l->kernel_fd >= 0)
 			return 0;
 	}
-	return jctl_fail_errno(errno, "run `make`, or install jctl with `make install`", "no junction-kernel beside %s",
-			       self);
+	return jctl_fail_errno(errno, "run `make`, or install jctl with `make install`",
+			       "no junction-kernel beside %s", self);
 }
 
 static int open_root(struct launch *l)
@@ -64,17 +65,21 @@ static int open_volume(struct launch *l, unsigned i)
 
 	l->volume_flags[i] = v->is_ro ? JABI_VOL_RO : 0;
 	if (stat(v->src, &st))
-		return jctl_fail_errno(errno, "name a file or directory that exists", "volume %s", v->src);
+		return jctl_fail_errno(errno, "name a file or directory that exists", "volume %s",
+				       v->src);
 	if (S_ISDIR(st.st_mode)) {
 		fd = open(v->src, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	} else if (S_ISREG(st.st_mode)) {
 		l->volume_flags[i] |= JABI_VOL_IS_FILE;
 		fd = open(v->src, (v->is_ro ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
 	} else {
-		return jctl_fail("name a regular file or a directory", "volume %s is neither file nor directory", v->src);
+		return jctl_fail("name a regular file or a directory",
+				 "volume %s is neither file nor directory", v->src);
 	}
 	if (fd < 0)
-		return jctl_fail_errno(errno, v->is_ro ? "name one you may read" : "append :ro, or name one you may write",
+		return jctl_fail_errno(errno,
+				       v->is_ro ? "name one you may read"
+						: "append :ro, or name one you may write",
 				       "volume %s", v->src);
 	l->volume_fd[i] = fd;
 	return 0;
@@ -90,7 +95,8 @@ static int open_log(struct launch *l)
 	l->strace_fd = l->log_fd;
 	if (!l->cfg->has_strace || !file)
 		return 0;
-	l->strace_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	l->strace_fd =
+		open(file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
 	if (l->strace_fd < 0)
 		return jctl_fail_errno(errno, "name a file you may write", "--strace=%s", file);
 	return 0;
@@ -105,9 +111,11 @@ int host_files_open(struct launch *l)
 			return -1;
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake_fd < 0)
-		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)", "cannot make an eventfd");
+		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)",
+				       "cannot make an eventfd");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, l->patch_sock))
-		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)", "cannot make a socket pair");
+		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)",
+				       "cannot make a socket pair");
 	/* Without a cache the instance patches privately or traps: slower, not wrong. */
 	l->cache_dir_fd = cache_open_dir(l->cache_path, sizeof(l->cache_path));
 	return 0;

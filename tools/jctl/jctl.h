@@ -5,13 +5,14 @@
 
 #include "base/types.h"
 
-#define EXIT_JCTL 125	   /* jctl itself could not do it (docker's and env's convention) */
-#define EXIT_NOT_EXEC 126  /* found, not executable: reported by the instance */
+#define EXIT_JCTL      125 /* jctl itself could not do it (docker's and env's convention) */
+#define EXIT_NOT_EXEC  126 /* found, not executable: reported by the instance */
 #define EXIT_NOT_FOUND 127 /* not found: reported by the instance */
 
 struct jctl_cmd {
 	const char *name;
-	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+	int (*run)(int argc,
+		   char **argv); /* argv[0] is the command's name; returns the exit code */
 	const char *summary;
 };
 

@@ -10,8 +10,8 @@
 static void print_line(const char *text, const char *tail, const char *mend)
 {
 	char line[1024];
-	int n = snprintf(line, sizeof(line) - 1, "jctl: %s%s%s%s%s", text, tail ? ": " : "", tail ? tail : "",
-			 mend ? "; " : "", mend ? mend : "");
+	int n = snprintf(line, sizeof(line) - 1, "jctl: %s%s%s%s%s", text, tail ? ": " : "",
+			 tail ? tail : "", mend ? "; " : "", mend ? mend : "");
 
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;

@@ -28,7 +28,8 @@ static int take_descriptor(struct msghdr *m)
 	struct cmsghdr *c = CMSG_FIRSTHDR(m);
 	int fd = -1;
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	return fd;
 }
@@ -95,7 +96,10 @@ bool patch_service_handle(struct launch *l)
 	struct jabi_patch_req req;
 	struct iovec iov = { .iov_base = &req, .iov_len = sizeof(req) };
 	union fd_control ctl;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf) };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = ctl.buf,
+			    .msg_controllen = sizeof(ctl.buf) };
 	ssize_t n = recvmsg(l->patch_sock[0], &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	int fd;
 
@@ -133,8 +137,8 @@ static int patch_one(int dir_fd, const char *path)
 	if (image < 0)
 		return jctl_fail_errno(-image, NULL, "%s", path);
 	close(image);
-	printf("%s: %u of %u sites patched, %llu KiB of stubs, %.1f ms\n", path, t.nr_patched, t.nr_sites,
-	       (unsigned long long)t.stub_len / 1024,
+	printf("%s: %u of %u sites patched, %llu KiB of stubs, %.1f ms\n", path, t.nr_patched,
+	       t.nr_sites, (unsigned long long)t.stub_len / 1024,
 	       (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6);
 	return 0;
 }
@@ -145,12 +149,14 @@ int cmd_patch(int argc, char **argv)
 	int dir_fd, failed = 0;
 
 	if (argc < 2 || argv[1][0] == '-') {
-		printf("usage: jctl patch FILE...\n\nPatches the system-call sites of ELF files into the cache, as `jctl run` does on first use.\n");
+		printf("usage: jctl patch FILE...\n\nPatches the system-call sites of ELF files "
+		       "into the cache, as `jctl run` does on first use.\n");
 		return argc < 2 || strcmp(argv[1], "--help") ? EXIT_JCTL : 0;
 	}
 	dir_fd = cache_open_dir(path, sizeof(path));
 	if (dir_fd < 0) {
-		jctl_fail_errno(-dir_fd, "it must be yours and writable by you alone", "cache directory %s", path);
+		jctl_fail_errno(-dir_fd, "it must be yours and writable by you alone",
+				"cache directory %s", path);
 		return EXIT_JCTL;
 	}
 	for (int i = 1; i < argc; i++)

@@ -47,7 +47,8 @@ int cmd_run(int argc, char **argv)
 	if (tidy_descriptors())
 		return EXIT_JCTL;
 	launch_init(&l, &config);
-	if (host_files_open(&l) || tap_create(&l) || boot_fill(&l) || filter_add(&l) || boot_write(&l))
+	if (host_files_open(&l) || tap_create(&l) || boot_fill(&l) || filter_add(&l) ||
+	    boot_write(&l))
 		return EXIT_JCTL;
 	return supervise_run(&l);
 }

@@ -116,7 +116,8 @@ static int start_instance(struct launch *l)
 	ssize_t n;
 
 	if (pipe2(pipe_fd, O_CLOEXEC))
-		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)", "cannot make a pipe");
+		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)",
+				       "cannot make a pipe");
 	fflush(NULL);
 	l->child = fork();
 	if (l->child < 0)
@@ -131,8 +132,8 @@ static int start_instance(struct launch *l)
 	if (n == (ssize_t)sizeof(rep)) {
 		waitpid(l->child, NULL, 0);
 		rep.step[sizeof(rep.step) - 1] = 0;
-		return jctl_fail_errno(rep.err, "`jctl doctor` shows what this host lacks", "cannot start the instance: %s",
-				       rep.step);
+		return jctl_fail_errno(rep.err, "`jctl doctor` shows what this host lacks",
+				       "cannot start the instance: %s", rep.step);
 	}
 	return 0;
 }
@@ -201,15 +202,17 @@ static int exit_code(const struct launch *l, int host_status)
 	if (read_exit(l, &b)) {
 		int sig = (int)(b.exit_status & 0x7f);
 
-		return sig && sig <= 64 ? killed_code(sig, false) : (int)(b.exit_status >> 8 & 0xff);
+		return sig && sig <= 64 ? killed_code(sig, false)
+					: (int)(b.exit_status >> 8 & 0xff);
 	}
 	if (WIFSIGNALED(host_status)) {
 		int sig = WTERMSIG(host_status);
 
 		if (sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGHUP)
 			return killed_code(sig, false);
-		jctl_fail("please report it with the program's command line", "the instance kernel died of signal %d (%s), stage %u",
-			  sig, strsignal(sig), b.boot_stage);
+		jctl_fail("please report it with the program's command line",
+			  "the instance kernel died of signal %d (%s), stage %u", sig,
+			  strsignal(sig), b.boot_stage);
 		return b.boot_stage < JABI_STAGE_PROGRAM ? EXIT_JCTL : 128 + sig;
 	}
 	return WIFEXITED(host_status) ? WEXITSTATUS(host_status) : EXIT_JCTL;
@@ -247,14 +250,16 @@ static bool reap(struct launch *l, int *status)
 
 static void forward_signal(const struct launch *l, const struct signalfd_siginfo *si)
 {
-	if (si->ssi_code == SI_KERNEL || si->ssi_pid == (u32)getpid() || si->ssi_signo == SIGCHLD || !l->child)
+	if (si->ssi_code == SI_KERNEL || si->ssi_pid == (u32)getpid() || si->ssi_signo == SIGCHLD ||
+	    !l->child)
 		return;
 	(void)kill(l->child, (int)si->ssi_signo);
 }
 
 static int serve(struct launch *l, int sig_fd)
 {
-	struct pollfd p[2] = { { .fd = sig_fd, .events = POLLIN }, { .fd = l->patch_sock[0], .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = sig_fd, .events = POLLIN },
+			       { .fd = l->patch_sock[0], .events = POLLIN } };
 	int status = 0;
 
 	for (;;) {

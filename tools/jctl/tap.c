@@ -15,7 +15,8 @@
 #include "tools/jctl/jctl.h"
 #include "tools/jctl/launch.h"
 
-static const char need_right[] = "run as root (CAP_NET_ADMIN), or attach to a persistent TAP of yours: `ip tuntap add NAME mode tap user $USER`";
+static const char need_right[] = "run as root (CAP_NET_ADMIN), or attach to a persistent TAP of "
+				 "yours: `ip tuntap add NAME mode tap user $USER`";
 
 static int set_iff(int fd, const char *name, struct ifreq *ifr)
 {
@@ -65,10 +66,12 @@ static int fail(int fd, int err, const char *what, const char *name)
 	else if (err == ENOENT || err == ENODEV || err == ENXIO)
 		mend = "load the tun module, or use --net none";
 	else if (err == EINVAL)
-		mend = "the interface exists and is no TAP with IFF_VNET_HDR and one queue: choose another name";
+		mend = "the interface exists and is no TAP with IFF_VNET_HDR and one queue: choose "
+		       "another name";
 	if (fd >= 0)
 		close(fd);
-	return jctl_fail_errno(err, mend, "--net tap%s%s: %s", name ? ":" : "", name ? name : "", what);
+	return jctl_fail_errno(err, mend, "--net tap%s%s: %s", name ? ":" : "", name ? name : "",
+			       what);
 }
 
 int tap_create(struct launch *l)

@@ -20,7 +20,7 @@
 
 #define NAME_BYTES 112
 /* A file changed this recently may change again without its times showing it: not cached yet. */
-#define SETTLE_NS 100000000ll
+#define SETTLE_NS  100000000ll
 
 static bool is_ours(const struct stat *st)
 {
@@ -85,38 +85,43 @@ static void fill_key(const struct stat *st, struct jabi_patch_trailer *t)
 
 static bool is_same_key(const struct jabi_patch_trailer *a, const struct jabi_patch_trailer *b)
 {
-	return a->dev == b->dev && a->ino == b->ino && a->file_size == b->file_size && a->mtime_ns == b->mtime_ns &&
-	       a->ctime_ns == b->ctime_ns;
+	return a->dev == b->dev && a->ino == b->ino && a->file_size == b->file_size &&
+	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
 static void entry_name(const struct jabi_patch_trailer *k, char *name)
 {
-	snprintf(name, NAME_BYTES, JABI_PATCH_NAME_FORMAT, (unsigned long long)k->dev, (unsigned long long)k->ino,
-		 (unsigned long long)k->file_size, (unsigned long long)k->mtime_ns, (unsigned long long)k->ctime_ns,
+	snprintf(name, NAME_BYTES, JABI_PATCH_NAME_FORMAT, (unsigned long long)k->dev,
+		 (unsigned long long)k->ino, (unsigned long long)k->file_size,
+		 (unsigned long long)k->mtime_ns, (unsigned long long)k->ctime_ns,
 		 JABI_PATCH_VERSION);
 }
 
 /* The trailer's numbers agree with the key and with the entry's own size. */
-static bool is_sound(const struct jabi_patch_trailer *t, const struct jabi_patch_trailer *key, u64 entry_size)
+static bool is_sound(const struct jabi_patch_trailer *t, const struct jabi_patch_trailer *key,
+		     u64 entry_size)
 {
-	if (t->magic != JABI_PATCH_MAGIC || t->version != JABI_PATCH_VERSION || t->trailer_bytes != sizeof(*t) ||
-	    !is_same_key(t, key))
+	if (t->magic != JABI_PATCH_MAGIC || t->version != JABI_PATCH_VERSION ||
+	    t->trailer_bytes != sizeof(*t) || !is_same_key(t, key))
 		return false;
 	if (!t->stub_len)
 		return entry_size == sizeof(*t);
-	return t->stub_offset == ROUND_UP(t->file_size, (u64)PAGE_SIZE) && t->stub_len % PAGE_SIZE == 0 &&
-	       t->stub_vaddr % PAGE_SIZE == 0 && entry_size == t->stub_offset + t->stub_len + sizeof(*t);
+	return t->stub_offset == ROUND_UP(t->file_size, (u64)PAGE_SIZE) &&
+	       t->stub_len % PAGE_SIZE == 0 && t->stub_vaddr % PAGE_SIZE == 0 &&
+	       entry_size == t->stub_offset + t->stub_len + sizeof(*t);
 }
 
 /* A read-only descriptor of a sound entry, *t filled; -ENOENT otherwise. */
-static int open_entry(int dir_fd, const char *name, const struct jabi_patch_trailer *key, struct jabi_patch_trailer *t)
+static int open_entry(int dir_fd, const char *name, const struct jabi_patch_trailer *key,
+		      struct jabi_patch_trailer *t)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
 		return -ENOENT;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !is_ours(&st) || st.st_size < (off_t)sizeof(*t) ||
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !is_ours(&st) ||
+	    st.st_size < (off_t)sizeof(*t) ||
 	    pread(fd, t, sizeof(*t), st.st_size - (off_t)sizeof(*t)) != (ssize_t)sizeof(*t) ||
 	    !is_sound(t, key, (u64)st.st_size)) {
 		close(fd);
@@ -161,7 +166,8 @@ static int make_content(int fd, int out_fd, const struct jabi_patch_trailer *key
 }
 
 /* Makes the entry under a temporary name, then renames it. */
-static int make_entry(int dir_fd, int fd, const char *name, const struct jabi_patch_trailer *key, bool is_public)
+static int make_entry(int dir_fd, int fd, const char *name, const struct jabi_patch_trailer *key,
+		      bool is_public)
 {
 	char tmp[NAME_BYTES + 32];
 	u64 salt = 0;

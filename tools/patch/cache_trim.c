@@ -13,7 +13,7 @@
 
 #include "tools/patch/cache.h"
 
-#define MAX_ENTRIES 16384
+#define MAX_ENTRIES	  16384
 #define STALE_TMP_SECONDS 3600
 
 struct entry {
@@ -43,8 +43,8 @@ static bool list_entries(int dir_fd, struct entry *v, size_t *n, u64 *total)
 		return false;
 	}
 	while (*n < MAX_ENTRIES && (e = readdir(d))) {
-		if (strlen(e->d_name) >= sizeof(v->name) || fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(st.st_mode))
+		if (strlen(e->d_name) >= sizeof(v->name) ||
+		    fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 			continue;
 		if (!strncmp(e->d_name, "tmp-", 4)) {
 			if (time(NULL) - st.st_mtime > STALE_TMP_SECONDS)
@@ -69,7 +69,8 @@ void cache_trim(int dir_fd, u64 limit_bytes)
 	if (v && list_entries(dir_fd, v, &n, &total) && (total > limit_bytes || n == MAX_ENTRIES)) {
 		qsort(v, n, sizeof(*v), by_age);
 		/* down to three quarters, so that this is rare */
-		for (size_t i = 0; i < n && (total > limit_bytes / 4 * 3 || n - i > MAX_ENTRIES / 4 * 3); i++)
+		for (size_t i = 0;
+		     i < n && (total > limit_bytes / 4 * 3 || n - i > MAX_ENTRIES / 4 * 3); i++)
 			if (!unlinkat(dir_fd, v[i].name, 0))
 				total -= v[i].bytes;
 	}

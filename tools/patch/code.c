@@ -14,9 +14,9 @@
 
 #include "jabi/jabi_boot.h"
 
-#define WINDOW 8	/* instructions looked at before a site */
-#define MAX_NR 1024	/* system-call numbers are smaller */
-#define MAX_AFTER 3	/* instructions displaced behind a site */
+#define WINDOW	  8    /* instructions looked at before a site */
+#define MAX_NR	  1024 /* system-call numbers are smaller */
+#define MAX_AFTER 3    /* instructions displaced behind a site */
 
 /* One decoded instruction, as much as is needed to move it. */
 struct insn {
@@ -61,22 +61,23 @@ static bool is_flow(const ZydisDecodedInstruction *i)
 	case ZYDIS_CATEGORY_SYSTEM:
 		return true;
 	default:
-		return i->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE || i->mnemonic == ZYDIS_MNEMONIC_XBEGIN ||
-		       i->mnemonic == ZYDIS_MNEMONIC_UD2 || i->mnemonic == ZYDIS_MNEMONIC_UD1 ||
-		       i->mnemonic == ZYDIS_MNEMONIC_HLT;
+		return i->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE ||
+		       i->mnemonic == ZYDIS_MNEMONIC_XBEGIN || i->mnemonic == ZYDIS_MNEMONIC_UD2 ||
+		       i->mnemonic == ZYDIS_MNEMONIC_UD1 || i->mnemonic == ZYDIS_MNEMONIC_HLT;
 	}
 }
 
 static bool decode(const struct sweep *w, u32 off, ZydisDecodedInstruction *i, struct insn *out)
 {
-	if (off >= w->len ||
-	    !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&w->decoder, NULL, w->code + off, w->len - off, i)))
+	if (off >= w->len || !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+				     &w->decoder, NULL, w->code + off, w->len - off, i)))
 		return false;
 	out->off = off;
 	out->len = i->length;
 	out->is_flow = is_flow(i);
 	out->rip_disp = 0;
-	if ((i->attributes & ZYDIS_ATTRIB_HAS_MODRM) && i->raw.modrm.mod == 0 && i->raw.modrm.rm == 5)
+	if ((i->attributes & ZYDIS_ATTRIB_HAS_MODRM) && i->raw.modrm.mod == 0 &&
+	    i->raw.modrm.rm == 5)
 		out->rip_disp = i->raw.disp.offset;
 	return true;
 }
@@ -312,7 +313,8 @@ static bool add_edit(struct patch_set *s, u64 vaddr, unsigned len, size_t start)
 }
 
 /* `from`: the instruction that becomes the jump; everything from it to the syscall goes into the stub. */
-static bool patch_before(struct patch_set *s, const struct sweep *w, const struct site *site, unsigned from)
+static bool patch_before(struct patch_set *s, const struct sweep *w, const struct site *site,
+			 unsigned from)
 {
 	size_t start = s->stub_len;
 
@@ -352,7 +354,8 @@ static bool patch_after(struct patch_set *s, const struct sweep *w, const struct
 	for (unsigned k = 0; k < n; k++)
 		if (!emit_moved(s, w, &in[k]))
 			goto undo;
-	if (!emit_rel(s, "\xe9", 1, w->vaddr + site->off + bytes) || !add_edit(s, w->vaddr + site->off, bytes, start))
+	if (!emit_rel(s, "\xe9", 1, w->vaddr + site->off + bytes) ||
+	    !add_edit(s, w->vaddr + site->off, bytes, start))
 		goto undo;
 	s->nr_after++;
 	return true;
@@ -373,7 +376,8 @@ static bool is_entered(const struct sweep *w, const struct site *site, unsigned 
 /* Sites come in address order, so only the last edit of this piece of code can reach up to `vaddr`. */
 static bool overlaps_last(const struct patch_set *s, const struct sweep *w, u64 vaddr)
 {
-	return s->nr_edits > w->first_edit && vaddr < s->edits[s->nr_edits - 1].vaddr + s->edits[s->nr_edits - 1].len;
+	return s->nr_edits > w->first_edit &&
+	       vaddr < s->edits[s->nr_edits - 1].vaddr + s->edits[s->nr_edits - 1].len;
 }
 
 /* Nearest instruction of five bytes that every path runs through; else the bytes behind; else any instruction of five bytes. */
@@ -384,14 +388,16 @@ static int patch_site(struct patch_set *s, const struct sweep *w, const struct s
 	if (r)
 		return r;
 	s->nr_sites++;
-	if (!is_credible(w, site) || is_restorer(w, site) || overlaps_last(s, w, w->vaddr + site->off))
+	if (!is_credible(w, site) || is_restorer(w, site) ||
+	    overlaps_last(s, w, w->vaddr + site->off))
 		return 0;
 	s->stub_len = ROUND_UP(s->stub_len, (size_t)16);
 	while (from >= 0 && site->before[from].len < 5)
 		from--;
 	if (from >= 0 && overlaps_last(s, w, w->vaddr + site->before[from].off))
 		from = -1;
-	if (from >= 0 && !is_entered(w, site, (unsigned)from) && patch_before(s, w, site, (unsigned)from))
+	if (from >= 0 && !is_entered(w, site, (unsigned)from) &&
+	    patch_before(s, w, site, (unsigned)from))
 		return 0;
 	if (patch_after(s, w, site))
 		return 0;

@@ -50,8 +50,8 @@ static int read_headers(struct elf_view *v)
 		return r;
 	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    eh->e_ident[EI_DATA] != ELFDATA2LSB || eh->e_machine != EM_X86_64 ||
-	    (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) || eh->e_phentsize != sizeof(Elf64_Phdr) || !eh->e_phnum ||
-	    eh->e_phnum > MAX_PHDRS)
+	    (eh->e_type != ET_EXEC && eh->e_type != ET_DYN) ||
+	    eh->e_phentsize != sizeof(Elf64_Phdr) || !eh->e_phnum || eh->e_phnum > MAX_PHDRS)
 		return -ENOEXEC;
 	r = read_at(v, v->ph, sizeof(v->ph[0]) * eh->e_phnum, eh->e_phoff);
 	if (r)
@@ -78,8 +78,9 @@ static int place_stubs(const struct elf_view *v, u64 *stub_vaddr)
 
 		if (p->p_type != PT_LOAD)
 			continue;
-		if (__builtin_add_overflow(p->p_vaddr, p->p_memsz, &end) || end > 1ull << 46 || p->p_filesz > p->p_memsz ||
-		    p->p_offset > v->size || p->p_filesz > v->size - p->p_offset ||
+		if (__builtin_add_overflow(p->p_vaddr, p->p_memsz, &end) || end > 1ull << 46 ||
+		    p->p_filesz > p->p_memsz || p->p_offset > v->size ||
+		    p->p_filesz > v->size - p->p_offset ||
 		    ((p->p_vaddr ^ p->p_offset) & (PAGE_SIZE - 1)))
 			return -ENOEXEC;
 		low = MIN(low, (u64)p->p_vaddr);
@@ -118,8 +119,9 @@ static int scan_segment(const struct elf_view *v, struct patch_set *s, const Elf
 		const Elf64_Shdr *h = &v->sh[i];
 		int r;
 
-		if (h->sh_type != SHT_PROGBITS || !(h->sh_flags & SHF_EXECINSTR) || h->sh_offset < p->p_offset ||
-		    h->sh_offset - p->p_offset > p->p_filesz || h->sh_size > p->p_filesz - (h->sh_offset - p->p_offset) ||
+		if (h->sh_type != SHT_PROGBITS || !(h->sh_flags & SHF_EXECINSTR) ||
+		    h->sh_offset < p->p_offset || h->sh_offset - p->p_offset > p->p_filesz ||
+		    h->sh_size > p->p_filesz - (h->sh_offset - p->p_offset) ||
 		    h->sh_addr != p->p_vaddr + (h->sh_offset - p->p_offset))
 			continue;
 		has_section = true;
@@ -154,8 +156,8 @@ static int vaddr_to_offset(const struct elf_view *v, u64 vaddr, u64 len, u64 *of
 	for (unsigned i = 0; i < v->eh.e_phnum; i++) {
 		const Elf64_Phdr *p = &v->ph[i];
 
-		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || vaddr < p->p_vaddr || vaddr - p->p_vaddr > p->p_filesz ||
-		    len > p->p_filesz - (vaddr - p->p_vaddr))
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || vaddr < p->p_vaddr ||
+		    vaddr - p->p_vaddr > p->p_filesz || len > p->p_filesz - (vaddr - p->p_vaddr))
 			continue;
 		*off = p->p_offset + (vaddr - p->p_vaddr);
 		return 0;

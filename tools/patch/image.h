@@ -14,6 +14,7 @@
  */
 int image_scan(int fd, u64 file_size, struct patch_set *s) must_check;
 /* Writes the image into the empty file out_fd. t comes filled with the key; the rest is filled in here. 0 or -errno. */
-int image_write(int fd, int out_fd, const struct patch_set *s, struct jabi_patch_trailer *t) must_check;
+int image_write(int fd, int out_fd, const struct patch_set *s,
+		struct jabi_patch_trailer *t) must_check;
 
 #endif

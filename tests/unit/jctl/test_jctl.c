@@ -36,8 +36,10 @@ static int parse(const char *line)
 
 START_TEST(config_takes_options_before_the_program_only)
 {
-	ck_assert_int_eq(parse("run --cores 2 --mem=512M -v /a:/b:ro -eX=1 -w /tmp --net tap:t0 --ip 10.0.0.2/24 --gw 10.0.0.1 "
-			       "--strace=/tmp/s --stats -- prog --cores 9"), 0);
+	ck_assert_int_eq(parse("run --cores 2 --mem=512M -v /a:/b:ro -eX=1 -w /tmp --net tap:t0 "
+			       "--ip 10.0.0.2/24 --gw 10.0.0.1 "
+			       "--strace=/tmp/s --stats -- prog --cores 9"),
+			 0);
 	ck_assert_uint_eq(config.cores, 2);
 	ck_assert_uint_eq(config.mem_bytes, 512 * MiB);
 	ck_assert_uint_eq(config.nr_volumes, 1);
@@ -54,11 +56,30 @@ END_TEST
 START_TEST(config_refuses_what_it_does_not_understand)
 {
 	static const char *const bad[] = {
-		"run", "run --nope x", "run --cores 0 x", "run --cores 2x x", "run --mem 1 x", "run --mem 99999999999999999999G x",
-		"run --mem -5M x", "run -v /a x", "run -v :/b x", "run -v /a:b x", "run -v /a:/b:rx x", "run -w tmp x",
-		"run --net bridge x", "run --net tap:0123456789abcdef x", "run --net tap x", "run --ip 1.2.3.4/24 x",
-		"run --net tap --ip 1.2.3.4 x", "run --net tap --ip 1.2.3.4/33 x", "run --net tap --ip 10.0.0.2/24 --gw 10.0.1.1 x",
-		"run --rw=1 x", "run --rw --ro x", "run --name a/b x", "run --config /nonexistent x", "run --cores",
+		"run",
+		"run --nope x",
+		"run --cores 0 x",
+		"run --cores 2x x",
+		"run --mem 1 x",
+		"run --mem 99999999999999999999G x",
+		"run --mem -5M x",
+		"run -v /a x",
+		"run -v :/b x",
+		"run -v /a:b x",
+		"run -v /a:/b:rx x",
+		"run -w tmp x",
+		"run --net bridge x",
+		"run --net tap:0123456789abcdef x",
+		"run --net tap x",
+		"run --ip 1.2.3.4/24 x",
+		"run --net tap --ip 1.2.3.4 x",
+		"run --net tap --ip 1.2.3.4/33 x",
+		"run --net tap --ip 10.0.0.2/24 --gw 10.0.1.1 x",
+		"run --rw=1 x",
+		"run --rw --ro x",
+		"run --name a/b x",
+		"run --config /nonexistent x",
+		"run --cores",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -81,11 +102,21 @@ static int parse_json(const char *text)
 
 START_TEST(config_file_has_the_same_names_and_the_command_line_wins)
 {
-	static const char *const bad[] = { "[", "[]", "{\"nope\":1}", "{\"cores\":true}", "{\"cores\":\"x\"}", "{\"rw\":1}",
-					   "{\"volume\":{\"a\":1}}", "{\"args\":[\"x\"]}", "{\"env\":[{}]}", "{\"mem\":null}" };
+	static const char *const bad[] = { "[",
+					   "[]",
+					   "{\"nope\":1}",
+					   "{\"cores\":true}",
+					   "{\"cores\":\"x\"}",
+					   "{\"rw\":1}",
+					   "{\"volume\":{\"a\":1}}",
+					   "{\"args\":[\"x\"]}",
+					   "{\"env\":[{}]}",
+					   "{\"mem\":null}" };
 
-	ck_assert_int_eq(parse_json("{\"cores\":4,\"mem\":\"64M\",\"env\":{\"A\":\"b\"},\"volume\":[\"/x:/y\"],\"rw\":true,"
-				    "\"program\":\"p\",\"args\":[\"1\"]}"), 0);
+	ck_assert_int_eq(parse_json("{\"cores\":4,\"mem\":\"64M\",\"env\":{\"A\":\"b\"},\"volume\":"
+				    "[\"/x:/y\"],\"rw\":true,"
+				    "\"program\":\"p\",\"args\":[\"1\"]}"),
+			 0);
 	ck_assert_uint_eq(config.cores, 1);
 	ck_assert_uint_eq(config.mem_bytes, 64 * MiB);
 	ck_assert_str_eq(config.env[0], "A=b");
@@ -97,7 +128,7 @@ START_TEST(config_file_has_the_same_names_and_the_command_line_wins)
 END_TEST
 
 #define PATCH_SOCK 50
-#define AT ((void *)0x10000000000)
+#define AT	   ((void *)0x10000000000)
 
 /* Exit code of a child that installs the filter and makes one call: its errno, 0 for success, 255 when killed. */
 static int call_errno(bool is_writable, long nr, long a, long b, long c, long d, long e, long f)
@@ -122,7 +153,10 @@ static int call_errno(bool is_writable, long nr, long a, long b, long c, long d,
 		if (nr == -80) { /* int 0x80: getpid */
 			long r = 20;
 
-			__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
+			__asm__ volatile("int $0x80"
+					 : "+a"(r)
+					 :
+					 : "memory", "r8", "r9", "r10", "r11");
 			_exit(r < 0 ? (int)-r : 0);
 		}
 		_exit(syscall(nr, a, b, c, d, e, f) == -1 ? errno : 0);
@@ -136,12 +170,18 @@ START_TEST(filter_lets_listed_calls_through_with_good_arguments)
 {
 	int anon = MAP_PRIVATE | MAP_ANONYMOUS;
 
-	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 7, anon | MAP_FIXED, -1, 0), 0);
-	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 3, anon | MAP_FIXED_NOREPLACE, -1, 0), 0);
+	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 7, anon | MAP_FIXED, -1, 0),
+			 0);
+	ck_assert_int_eq(
+		call_errno(false, SYS_mmap, (long)AT, 4096, 3, anon | MAP_FIXED_NOREPLACE, -1, 0),
+		0);
 	ck_assert_int_eq(call_errno(false, SYS_getpid, 0, 0, 0, 0, 0, 0), 0);
-	ck_assert_int_eq(call_errno(false, SYS_openat2, 999, 0, 0, 24, 0, 0), EFAULT); /* passes the filter */
+	ck_assert_int_eq(call_errno(false, SYS_openat2, 999, 0, 0, 24, 0, 0),
+			 EFAULT); /* passes the filter */
 	ck_assert_int_eq(call_errno(false, SYS_sendmsg, PATCH_SOCK, 0, 0, 0, 0, 0), EBADF);
-	ck_assert_int_eq(call_errno(false, SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0), 0);
+	ck_assert_int_eq(
+		call_errno(false, SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0),
+		0);
 	ck_assert_int_eq(call_errno(false, 451, 999, (long)&config, (long)&config, 0, 0, 0), EBADF);
 	ck_assert_int_eq(call_errno(true, SYS_mkdirat, 999, (long)"x", 0755, 0, 0, 0), EBADF);
 }
@@ -149,27 +189,59 @@ END_TEST
 
 START_TEST(filter_refuses_the_rest)
 {
-	static const long forbidden[] = { SYS_open, SYS_openat, SYS_socket, SYS_connect, SYS_execve, SYS_execveat, SYS_fork,
-					  SYS_vfork, SYS_clone3, SYS_ptrace, SYS_process_vm_readv, SYS_kill, SYS_setuid,
-					  SYS_unshare, SYS_setns, SYS_mount, SYS_chroot, SYS_bpf, SYS_userfaultfd,
-					  SYS_io_uring_setup, SYS_io_uring_enter, SYS_seccomp, SYS_perf_event_open,
-					  SYS_keyctl, SYS_pidfd_getfd, SYS_memfd_create, SYS_dup2, SYS_fcntl, SYS_mkdirat };
+	static const long forbidden[] = { SYS_open,
+					  SYS_openat,
+					  SYS_socket,
+					  SYS_connect,
+					  SYS_execve,
+					  SYS_execveat,
+					  SYS_fork,
+					  SYS_vfork,
+					  SYS_clone3,
+					  SYS_ptrace,
+					  SYS_process_vm_readv,
+					  SYS_kill,
+					  SYS_setuid,
+					  SYS_unshare,
+					  SYS_setns,
+					  SYS_mount,
+					  SYS_chroot,
+					  SYS_bpf,
+					  SYS_userfaultfd,
+					  SYS_io_uring_setup,
+					  SYS_io_uring_enter,
+					  SYS_seccomp,
+					  SYS_perf_event_open,
+					  SYS_keyctl,
+					  SYS_pidfd_getfd,
+					  SYS_memfd_create,
+					  SYS_dup2,
+					  SYS_fcntl,
+					  SYS_mkdirat };
 	int anon = MAP_PRIVATE | MAP_ANONYMOUS;
 
 	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++)
-		ck_assert_msg(call_errno(false, forbidden[i], 0, 0, 0, 0, 0, 0) == EPERM, "call %ld", forbidden[i]);
+		ck_assert_msg(call_errno(false, forbidden[i], 0, 0, 0, 0, 0, 0) == EPERM,
+			      "call %ld", forbidden[i]);
 	ck_assert_int_eq(call_errno(false, SYS_mmap, 0, 4096, 3, anon, -1, 0), EPERM);
-	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 3, anon | MAP_FIXED | MAP_HUGETLB, -1, 0), EPERM);
-	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 0x1000003, anon | MAP_FIXED, -1, 0), EPERM);
+	ck_assert_int_eq(call_errno(false, SYS_mmap, (long)AT, 4096, 3,
+				    anon | MAP_FIXED | MAP_HUGETLB, -1, 0),
+			 EPERM);
+	ck_assert_int_eq(
+		call_errno(false, SYS_mmap, (long)AT, 4096, 0x1000003, anon | MAP_FIXED, -1, 0),
+		EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_openat2, AT_FDCWD, (long)"/", 0, 24, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_sendmsg, 1, 0, 0, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_ioctl, 0, 0x5412 /* TIOCSTI */, 0, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_clone, SIGCHLD, 0, 0, 0, 0, 0), EPERM);
-	ck_assert_int_eq(call_errno(false, SYS_clone, CLONE_FILES | CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0), EPERM);
+	ck_assert_int_eq(
+		call_errno(false, SYS_clone, CLONE_FILES | CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0),
+		EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_madvise, (long)AT, 4096, 100, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(true, SYS_fchmod, 999, 04755, 0, 0, 0, 0), EPERM);
-	ck_assert_int_eq(call_errno(false, 0x40000000 | SYS_getpid, 0, 0, 0, 0, 0, 0), ENOSYS); /* x32 */
+	ck_assert_int_eq(call_errno(false, 0x40000000 | SYS_getpid, 0, 0, 0, 0, 0, 0),
+			 ENOSYS); /* x32 */
 	ck_assert_int_eq(call_errno(false, -80, 0, 0, 0, 0, 0, 0), ENOSYS);
 }
 END_TEST

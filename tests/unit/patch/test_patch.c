@@ -18,7 +18,7 @@
 #include "tools/patch/cache.h"
 #include "tools/patch/image.h"
 
-#define CODE_AT 0x10000000ull
+#define CODE_AT	 0x10000000ull
 #define STUBS_AT 0x10010000ull
 
 static void scan(struct patch_set *s, const void *code, size_t len)
@@ -75,7 +75,8 @@ END_TEST
 START_TEST(stray_bytes_and_restorer_are_left_alone)
 {
 	static const unsigned char data[] = "\x0f\x05\x90\x90\x90\x90\x90\xc3";
-	static const unsigned char restorer[] = "\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05\x90\x90\x90\x90\x90";
+	static const unsigned char restorer[] =
+		"\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05\x90\x90\x90\x90\x90";
 	struct patch_set s;
 
 	scan(&s, data, 8);
@@ -130,10 +131,12 @@ static long run_patched(const void *code, size_t len, u32 *nr_edits)
 START_TEST(patched_code_gives_the_same_result)
 {
 	/* mov 0x2(%rip),%ecx is RIP-relative (6 bytes): reads the constant behind; mov %ecx,%eax; syscall; cmp; jmp +4; .long 39; ret */
-	static const unsigned char rip[] = "\x8b\x0d\x0c\x00\x00\x00\x89\xc8\x0f\x05\x48\x3d\x01\xf0\xff\xff\xeb\x04\x27\x00\x00\x00\xc3";
+	static const unsigned char rip[] = "\x8b\x0d\x0c\x00\x00\x00\x89\xc8\x0f\x05\x48\x3d\x01"
+					   "\xf0\xff\xff\xeb\x04\x27\x00\x00\x00\xc3";
 	static const unsigned char before[] = "\xb8\x27\x00\x00\x00\x48\x89\xff\x0f\x05\xc3";
 	/* mov $3,%al style: xor eax,eax; mov $3,%al; syscall; cmp $-4095,%rax; sbb: setae %dl; neg %rax; ret: close(-1) = -EBADF */
-	static const unsigned char after[] = "\x31\xc0\xb0\x03\x0f\x05\x48\x3d\x01\xf0\xff\xff\x73\x01\xc3\x48\xf7\xd8\xc3";
+	static const unsigned char after[] =
+		"\x31\xc0\xb0\x03\x0f\x05\x48\x3d\x01\xf0\xff\xff\x73\x01\xc3\x48\xf7\xd8\xc3";
 	u32 n;
 
 	ck_assert_int_eq(run_patched(before, sizeof(before), &n), getpid());
@@ -162,7 +165,8 @@ static u64 file_offset(const unsigned char *elf, u64 vaddr)
 	const Elf64_Phdr *ph = (const void *)(elf + eh->e_phoff);
 
 	for (int i = 0; i < eh->e_phnum; i++)
-		if (ph[i].p_type == PT_LOAD && vaddr >= ph[i].p_vaddr && vaddr - ph[i].p_vaddr < ph[i].p_filesz)
+		if (ph[i].p_type == PT_LOAD && vaddr >= ph[i].p_vaddr &&
+		    vaddr - ph[i].p_vaddr < ph[i].p_filesz)
 			return vaddr - ph[i].p_vaddr + ph[i].p_offset;
 	ck_abort_msg("edit outside the file");
 	return 0;
@@ -183,8 +187,8 @@ static void check_file(const char *path, double least)
 	ck_assert_int_eq(image_scan(fd, (u64)st.st_size, &s), 0);
 	t.file_size = (u64)st.st_size;
 	ck_assert_int_eq(image_write(fd, out, &s, &t), 0);
-	printf("%s: %u of %u sites patched (%u before, %u after), %zu bytes of stubs\n", path, s.nr_before + s.nr_after,
-	       s.nr_sites, s.nr_before, s.nr_after, s.stub_len);
+	printf("%s: %u of %u sites patched (%u before, %u after), %zu bytes of stubs\n", path,
+	       s.nr_before + s.nr_after, s.nr_sites, s.nr_before, s.nr_after, s.stub_len);
 	ck_assert(s.nr_edits == s.nr_before + s.nr_after);
 	ck_assert((double)s.nr_edits >= least * s.nr_sites);
 	a = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -198,7 +202,8 @@ static void check_file(const char *path, double least)
 	for (u64 k = 0; k < (u64)st.st_size; k++)
 		if (a[k] != b[k]) {
 			differ++;
-			ck_assert_msg(in_edit(&s, off, k), "%s: byte %llx changed", path, (unsigned long long)k);
+			ck_assert_msg(in_edit(&s, off, k), "%s: byte %llx changed", path,
+				      (unsigned long long)k);
 		}
 	ck_assert(differ > 0);
 	free(off);
@@ -230,7 +235,8 @@ static void check_stubs(const char *path)
 		at = s.edits[i].vaddr + 5 + (u64)(s64)rel - s.stub_vaddr;
 		ck_assert(at < s.stub_len && at % 16 == 0);
 		for (k = 0; k < 16; k++) {
-			ck_assert(ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&d, NULL, s.stubs + at, s.stub_len - at, &in)));
+			ck_assert(ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+				&d, NULL, s.stubs + at, s.stub_len - at, &in)));
 			at += in.length;
 			if (in.mnemonic == ZYDIS_MNEMONIC_JMP)
 				break;
@@ -259,7 +265,8 @@ START_TEST(malformed_elf_is_refused)
 
 	ck_assert(libc >= 0 && pread(libc, junk, sizeof(junk), 0) == (ssize_t)sizeof(junk));
 	srand(1);
-	for (int round = 0; round < 20000; round++) { /* headers of libc with a few bytes changed: no crash, no hang */
+	for (int round = 0; round < 20000;
+	     round++) { /* headers of libc with a few bytes changed: no crash, no hang */
 		unsigned char copy[4096];
 
 		memcpy(copy, junk, sizeof(copy));
@@ -290,7 +297,8 @@ static int count_files(const char *path)
 
 START_TEST(cache_is_made_found_and_distrusted)
 {
-	char root[] = "/tmp/jcache.XXXXXX", path[4096], libc[] = "/lib/x86_64-linux-gnu/libc.so.6", copy[64];
+	char root[] = "/tmp/jcache.XXXXXX", path[4096], libc[] = "/lib/x86_64-linux-gnu/libc.so.6",
+	     copy[64];
 	struct jabi_patch_trailer t, t2;
 	int dir, fd = open(libc, O_RDONLY), a, b;
 
