@@ -98,6 +98,8 @@ static ssize read_windows(struct host_inode *hi, int fd, struct iov_iter *it, u6
 		if (!p)
 			break;
 		n = iter_copy_to(it, p + off, want);
+		if (fs_unmap_window)
+			fs_unmap_window(p);
 		if (n <= 0)
 			break; /* truncated under us, or a bad program pointer: pread tells which */
 		done += n;

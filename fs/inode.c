@@ -8,6 +8,8 @@
 
 void (*fs_notify_hook)(struct inode *dir, struct inode *i, const char *name, unsigned len, u32 in_event, u32 cookie);
 const void *(*fs_map_window)(struct inode *i, int host_fd, u64 off, u64 len);
+void (*fs_unmap_window)(const void *p);
+void (*fs_truncate_hook)(struct inode *i, u64 new_size);
 
 static u64 next_unique_id = 1;
 

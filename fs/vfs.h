@@ -278,6 +278,10 @@ extern open_file_fn *fifo_open_hook;
  * [off, off+len) of the inode's host fd is mapped read-only in the calling kProc, or NULL; may fault (SIGBUS) past a truncation.
  */
 extern const void *(*fs_map_window)(struct inode *i, int host_fd, u64 off, u64 len);
+/* Gives the window back: it may show another file from then on. */
+extern void (*fs_unmap_window)(const void *p);
+/* After a regular file was set to a (maybe smaller) size by truncate, ftruncate or O_TRUNC; set by proc/mm. Called without locks. */
+extern void (*fs_truncate_hook)(struct inode *i, u64 new_size);
 
 /* Gives cached names (and through them host fds, inodes) back: on memory pressure. Returns how many were dropped. */
 unsigned dcache_shrink(unsigned n);

@@ -116,6 +116,7 @@ int vfs_getattr(const struct path *p, struct kstat *st)
 int vfs_truncate(struct inode *i, u64 size)
 {
 	struct iattr a = { .valid = ATTR_SIZE, .size = size };
+	int err;
 
 	if (S_ISDIR_(i->mode))
 		return -EISDIR;
@@ -123,7 +124,10 @@ int vfs_truncate(struct inode *i, u64 size)
 		return -EINVAL;
 	if ((s64)size < 0)
 		return -EINVAL;
-	return i->ops->setattr(i, &a);
+	err = i->ops->setattr(i, &a);
+	if (!err && fs_truncate_hook)
+		fs_truncate_hook(i, size);
+	return err;
 }
 
 /* Changes of the mode by chmod, or as chown's side effect. */
@@ -192,6 +196,8 @@ int vfs_setattr(const struct path *p, const struct iattr *attr, const struct cre
 	if (S_ISLNK_(i->mode) && (attr->valid & ATTR_MODE))
 		return -EOPNOTSUPP;
 	err = i->ops->setattr(i, &a);
+	if (!err && (a.valid & ATTR_SIZE) && fs_truncate_hook)
+		fs_truncate_hook(i, a.size);
 	if (!err)
 		fs_notify_path(p, a.valid & ATTR_SIZE ? IN_MODIFY : IN_ATTRIB);
 	return err;

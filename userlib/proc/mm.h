@@ -65,6 +65,9 @@ struct mm {
 	struct path exe;    /* [as->lock] reference; mnt NULL = none */
 };
 
+/* Once at boot, after fs: file windows and truncation reach here through fs/'s hooks. */
+void mm_init(void);
+
 /* --- life --- */
 struct aspace_range { u64 start, end; };
 /* reserved: arena, kernel image, host stack ...: never touched. NULL = no memory. */

@@ -58,7 +58,7 @@ bool vmo_same(const struct vm_object *a, const struct vm_object *b)
 	       a->path.dentry == b->path.dentry;
 }
 
-/* Takes the pages of [off, off+len) that lie before the end of the file. */
+/* Takes the pages of [off, off+len) that lie before the end of the file. -ENXIO: the file shrank meanwhile. */
 static int take_pages(struct vm_object *o, bool shared, u64 off, u64 len)
 {
 	const struct inode_ops *ops = o->inode->ops;
@@ -84,16 +84,15 @@ static int take_pages(struct vm_object *o, bool shared, u64 off, u64 len)
 	o->nr_pages = want;
 	for (i = 0; i < want; i++) {
 		r = ops->get_page(o->inode, first + i, shared, &o->pages[i]);
-		if (r < 0) {
+		if (r) {
 			o->pages[i] = NULL;
-			if (shared || r != -ENOENT)
-				return r;
+			return r;
 		}
 	}
 	return 0;
 }
 
-static int make_object(struct inode *inode, const struct path *path, bool shared, bool write, u64 off, u64 len, struct vm_object **out)
+static int try_object(struct inode *inode, const struct path *path, bool shared, bool write, u64 off, u64 len, struct vm_object **out)
 {
 	enum map_kind kind;
 	struct vm_object *o;
@@ -128,6 +127,16 @@ static int make_object(struct inode *inode, const struct path *path, bool shared
 	}
 	*out = o;
 	return 0;
+}
+
+static int make_object(struct inode *inode, const struct path *path, bool shared, bool write, u64 off, u64 len, struct vm_object **out)
+{
+	int tries = 0, r;
+
+	do {
+		r = try_object(inode, path, shared, write, off, len, out);
+	} while (r == -ENXIO && ++tries < 16);
+	return r == -ENXIO ? -EAGAIN : r;
 }
 
 int vmo_new_file(struct file *f, bool shared, bool write, u64 off, u64 len, struct vm_object **out)

@@ -54,8 +54,8 @@ const void *mm_window_get(int host_fd, u64 inode_id, u64 off, u64 *avail)
 	const void *p = NULL;
 	struct mm_window *w;
 
-	if (!as)
-		return NULL;
+	if (!as || uthread_self()->flags & UTF_KERNEL)
+		return NULL; /* kernel threads read by host calls: they have no program to be mapped among */
 	as_lock(as);
 	w = pick_slot(as, inode_id, base);
 	if (!w)
@@ -111,4 +111,23 @@ void mm_window_drop(u64 inode_id)
 			log_once(LOG_WARN, "mm: cannot drop a file window");
 	}
 	as_unlock(as);
+}
+
+static const void *window_for_fs(struct inode *i, int host_fd, u64 off, u64 len)
+{
+	u64 avail;
+	const void *p = mm_window_get(host_fd, i->unique_id, off, &avail);
+
+	if (p && avail < len) {
+		mm_window_put(p);
+		return NULL;
+	}
+	return p;
+}
+
+void mm_init(void)
+{
+	fs_unmap_window = mm_window_put;
+	store_release(&fs_map_window, window_for_fs);
+	fs_truncate_hook = mm_inode_truncated;
 }
