@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TCP/IP stack's native API: sockets without descriptors. userlib/file/sock_inet.c gives them fds. First form: IPv4 on a loopback
+ * interface and one Ethernet interface; AF_INET6 sockets exist and carry IPv4 in mapped form (::ffff:a.b.c.d), :: and ::1 standing for
+ * any and loopback, so that programs that prefer IPv6 sockets work.
+ *
+ * Addresses are struct sockaddr_in/in6 images in kernel memory. All calls return >= 0 or -errno; those with `nonblock` may park
+ * otherwise and then may return -ERESTARTSYS. -EPIPE is returned without a signal.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include "userlib/rt/uaccess.h"
+#include "userlib/rt/waitq.h"
+
+struct sock;
+
+struct net_addr { /* sockaddr_in or sockaddr_in6 */
+	u8 bytes[28];
+	u32 len;
+};
+
+int net_sock_create(int family, int type, int protocol, struct sock **out) must_check;
+void net_sock_close(struct sock *s); /* the last descriptor: FIN or RST as SO_LINGER says; s is gone */
+int net_sock_bind(struct sock *s, const struct net_addr *a) must_check;
+int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock) must_check;
+int net_sock_listen(struct sock *s, int backlog) must_check;
+int net_sock_accept(struct sock *s, bool nonblock, struct sock **out) must_check;
+/* flags: MSG_*; `to` may be NULL. Bytes, possibly fewer if nonblock. */
+ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, bool nonblock);
+/* *from is filled for datagrams if not NULL. *out_flags gets MSG_TRUNC. MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT are honoured. */
+ssize net_sock_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 flags, bool nonblock, u32 *out_flags);
+int net_sock_shutdown(struct sock *s, int how) must_check;
+int net_sock_name(struct sock *s, bool peer, struct net_addr *out) must_check;
+int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len) must_check;
+/* *len in: room, out: bytes of the value. */
+int net_sock_getopt(struct sock *s, int level, int name, void *val, u32 *len) must_check;
+u32 net_sock_poll(struct sock *s); /* EPOLL* bits now */
+struct waitq *net_sock_waitq(struct sock *s);
+int net_sock_bytes(struct sock *s, bool output); /* SIOCINQ, SIOCOUTQ */
+int net_sock_type(const struct sock *s);
+int net_sock_family(const struct sock *s);
+int net_sock_protocol(const struct sock *s);
+
+/* Boot. */
+void net_init(void);
+struct net_config {
+	int tap_fd; /* -1: loopback only */
+	u8 mac[6];
+	u32 mtu, vnet_hdr; /* bytes of virtio_net_hdr per frame */
+	u32 offload;	   /* TUN_F_* */
+	u32 ip, gateway;   /* network byte order, 0 = none */
+	u32 prefix_len;
+};
+int net_configure(const struct net_config *c) must_check;
+
+/* For /proc/net, ioctl and netlink: interfaces in order (index 1 = lo). -ENODEV past the end. */
+struct net_ifinfo {
+	char name[16];
+	int index;
+	u32 flags, mtu; /* IFF_* */
+	u8 mac[6];
+	u32 ip, prefix_len, gateway;
+	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
+};
+int net_ifinfo(int index, struct net_ifinfo *out) must_check;
+/* For /proc/net/tcp and udp: the n-th socket; -ENOENT past the end. state: Linux's numbers. */
+struct net_sockinfo {
+	int protocol, family, state;
+	u32 lip, rip;
+	u16 lport, rport; /* host order */
+	u32 rx_queue, tx_queue, uid;
+	u64 inode;
+};
+int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out) must_check;
+/* What /proc shows of a socket's owner; set by the file layer after create and accept. */
+void net_sock_set_owner(struct sock *s, u32 uid, u64 inode);
+
+/* The n-th route and neighbour; -ENOENT past the end. Addresses in network byte order. */
+struct net_routeinfo {
+	u32 dst, prefix_len, gateway, prefsrc;
+	int ifindex;
+};
+int net_routeinfo(unsigned n, struct net_routeinfo *out) must_check;
+struct net_neighinfo {
+	u32 ip;
+	u8 mac[6];
+	u16 nud_state; /* NUD_* */
+	int ifindex;
+};
+int net_neighinfo(unsigned n, struct net_neighinfo *out) must_check;
+
+/* Counters for /proc/net/snmp and netstat, under their names there; and drops by cause ("drop_csum"). */
+#define NET_COUNTERS(X)                                                                                                        \
+	X(IpInReceives) X(IpInDelivers) X(IpOutRequests) X(IpInHdrErrors) X(IpReasmOKs) X(IpReasmFails) X(IpFragCreates)       \
+	X(IcmpInMsgs) X(IcmpOutMsgs) X(IcmpInEchos) X(IcmpOutEchoReps) X(IcmpOutDestUnreachs)                                  \
+	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) \
+	X(TcpInErrs) X(TcpOutRsts) X(UdpInDatagrams) X(UdpNoPorts) X(UdpOutDatagrams)                                          \
+	X(TCPTimeouts) X(TCPLossProbes) X(TCPFastRetrans) X(TCPSackRecovery) X(TCPRenoRecovery) X(TCPOFOQueue)                 \
+	X(TCPChallengeACK) X(TCPKeepAlive) X(DelayedACKs) X(TCPDelivered)                                                      \
+	X(drop_runt) X(drop_not_ours) X(drop_csum) X(drop_bad_header) X(drop_fragment) X(drop_no_socket) X(drop_rcvbuf)        \
+	X(drop_no_memory) X(drop_no_route) X(drop_no_neighbour) X(drop_link) X(drop_syn_queue) X(drop_accept_queue)            \
+	X(drop_paws) X(drop_window) X(drop_ooo)
+enum net_counter {
+#define X(n) NET_##n,
+	NET_COUNTERS(X)
+#undef X
+	NET_COUNTER_COUNT
+};
+u64 net_counter(enum net_counter n);
+const char *net_counter_name(enum net_counter n);
+
+#endif
