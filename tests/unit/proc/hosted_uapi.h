@@ -3,6 +3,7 @@
 #include <sys/time.h>
 #include <sys/resource.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #define _LINUX_TIME_H
 #define _LINUX_RESOURCE_H
