@@ -15,6 +15,7 @@
 #define JABI_BOOT_MAGIC	      0x746f6f626e756aull /* "junboot" */
 #define JABI_BOOT_VERSION     1
 #define JABI_ARENA_FD	      3
+#define JABI_PATCH_SOCK_FD    4 /* the filter names it */
 /* The one GS offset that patched text knows: stubs leave by `jmp *%gs:JABI_GS_SYSCALL_ENTRY` with the return address in rcx. */
 #define JABI_GS_SYSCALL_ENTRY 0x10
 

@@ -321,7 +321,7 @@ int boot_fill(struct launch *l)
 	b->arena_fd = JABI_ARENA_FD;
 	b->root_fd = l->root_fd;
 	b->cache_dir_fd = l->cache_dir_fd;
-	b->patch_sock_fd = l->patch_sock[1];
+	b->patch_sock_fd = JABI_PATCH_SOCK_FD;
 	b->wake_eventfd = l->wake_fd;
 	b->log_fd = l->log_fd;
 	b->strace_fd = c->has_strace ? l->strace_fd : -1;

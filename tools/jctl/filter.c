@@ -1,101 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Builds the seccomp allow-list from host_calls.c with libseccomp and puts it into the boot pages. It is the second of two stacked
- * filters: the instance kernel's own traps every call that does not come from its stubs, and a trap outranks the EPERM given here.
- */
-#include <errno.h>
+/* Puts the host-call filter, made at build time (filter_gen.c), into the boot pages. */
 #include <linux/filter.h>
-#include <seccomp.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "tools/jctl/host_calls.h"
-#include "tools/jctl/jctl.h"
+#include "tools/jctl/filter_programs.h"
 #include "tools/jctl/launch.h"
-
-#define FILTER_MAX_INSNS 4096 /* BPF_MAXINSNS */
-
-static int add_row(scmp_filter_ctx ctx, const struct host_call *h, int patch_sock)
-{
-	struct scmp_arg_cmp cmp[HOST_CALL_MAX_CONDS];
-	unsigned n = 0;
-
-	for (; n < HOST_CALL_MAX_CONDS && h->cond[n].kind != COND_END; n++) {
-		const struct arg_cond *c = &h->cond[n];
-
-		cmp[n].arg = c->arg;
-		cmp[n].datum_a = c->value;
-		cmp[n].datum_b = 0;
-		switch ((enum cond_kind)c->kind) {
-		case COND_MASKED:
-			cmp[n].op = SCMP_CMP_MASKED_EQ;
-			cmp[n].datum_a = c->mask;
-			cmp[n].datum_b = c->value;
-			break;
-		case COND_AT_MOST:
-			cmp[n].op = SCMP_CMP_LE;
-			break;
-		case COND_PATCH_SOCK:
-			cmp[n].datum_a = (u64)patch_sock;
-			cmp[n].op = SCMP_CMP_EQ;
-			break;
-		case COND_EQUAL:
-		case COND_END:
-			cmp[n].op = SCMP_CMP_EQ;
-			break;
-		}
-	}
-	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, h->nr, n, cmp);
-}
-
-static int build(scmp_filter_ctx ctx, bool is_writable, int patch_sock)
-{
-	/* int 0x80 and x32: the trap filter has them first; never KILL, the program gets its ENOSYS. */
-	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-
-	if (!r)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE,
-				     2); /* binary tree: host calls are on the data path */
-	for (size_t i = 0; !r && i < nr_host_calls; i++)
-		if (host_calls[i].group == CALL_ALWAYS || is_writable)
-			r = add_row(ctx, &host_calls[i], patch_sock);
-	return r;
-}
-
-/* libseccomp 2.5 exports to a descriptor only. */
-static int export_program(scmp_filter_ctx ctx, struct sock_filter *insns, ssize_t *len)
-{
-	int fd = memfd_create("junction-filter", MFD_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = seccomp_export_bpf(ctx, fd);
-	if (!r) {
-		*len = pread(fd, insns, FILTER_MAX_INSNS * sizeof(*insns), 0);
-		if (*len <= 0 || *len % (ssize_t)sizeof(*insns) ||
-		    *len == (ssize_t)(FILTER_MAX_INSNS * sizeof(*insns)))
-			r = -E2BIG;
-	}
-	close(fd);
-	return r;
-}
 
 int filter_add(struct launch *l)
 {
-	static struct sock_filter insns[FILTER_MAX_INSNS];
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	ssize_t len = 0;
-	int r;
+	bool is_writable = l->boot.flags & JABI_F_WRITABLE;
+	size_t bytes = is_writable ? sizeof(filter_writing) : sizeof(filter_reading);
 
-	if (!ctx)
-		return jctl_fail("use a Linux with CONFIG_SECCOMP_FILTER",
-				 "libseccomp cannot start");
-	r = build(ctx, l->boot.flags & JABI_F_WRITABLE, l->boot.patch_sock_fd);
-	if (!r)
-		r = export_program(ctx, insns, &len);
-	seccomp_release(ctx);
-	if (r)
-		return jctl_fail_errno(-r, NULL, "cannot build the host-call filter");
-	l->boot.filter.len = (u32)((size_t)len / sizeof(insns[0]));
-	return boot_add_bytes(l, insns, (size_t)len, &l->boot.filter.off);
+	l->boot.filter.len = (u32)(bytes / sizeof(struct sock_filter));
+	return boot_add_bytes(l, is_writable ? filter_writing : filter_reading, bytes,
+			      &l->boot.filter.off);
 }

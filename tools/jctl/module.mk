@@ -2,4 +2,17 @@
 jctl-objs := tools/jctl/main.o tools/jctl/msg.o tools/jctl/config.o tools/jctl/config_json.o tools/jctl/run.o tools/jctl/boot.o \
 	tools/jctl/host_files.o tools/jctl/tap.o tools/jctl/confine.o tools/jctl/filter.o tools/jctl/host_calls.o tools/jctl/supervise.o \
 	tools/jctl/patch_service.o tools/jctl/doctor.o
-jctl-libs := -lseccomp -ljson-c -lcap -lZydis
+# Static where Debian has the archive: an instance starts a quarter of a millisecond sooner. Zydis is loaded when there is something to patch.
+jctl-libs := -l:libjson-c.a -l:libcap.a -ldl
+
+# The host-call filters are made by libseccomp at build time.
+filter-gen-objs := $(addprefix $(O)/hosted/,tools/jctl/filter_gen.o tools/jctl/host_calls.o)
+$(O)/filter_gen: $(filter-gen-objs)
+	@mkdir -p $(@D)
+	$(V)$(CC) -o $@ $(filter-gen-objs) -lseccomp
+$(O)/gen/tools/jctl/filter_programs.h: $(O)/filter_gen
+	@mkdir -p $(@D)
+	@echo "  GEN $@"
+	$(V)$(O)/filter_gen >$@.tmp && mv $@.tmp $@
+$(O)/hosted/tools/jctl/filter.o: $(O)/gen/tools/jctl/filter_programs.h
+$(O)/hosted/tools/jctl/filter.o: HFLAGS += -I$(O)/gen

@@ -12,13 +12,13 @@
 
 /*
  * Descriptors above stderr that we inherited do not reach the instance; a closed standard descriptor is held by a placeholder
- * (O_PATH), so that none of ours lands there, and so is the number that the arena gets at the exec.
+ * (O_PATH), so that none of ours lands there, and so are the numbers that the arena and the patch socket get at the exec.
  */
 static int tidy_descriptors(void)
 {
 	if (close_range(3, ~0u, 0))
 		return jctl_fail_errno(errno, "use Linux 5.9 or later", "close_range");
-	for (int fd = 0; fd <= JABI_ARENA_FD; fd++)
+	for (int fd = 0; fd <= JABI_PATCH_SOCK_FD; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
 			return jctl_fail_errno(errno, NULL, "cannot hold descriptor %d", fd);
 	return 0;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,6 @@
 
 #include "tools/jctl/jctl.h"
 #include "tools/jctl/launch.h"
-
-struct step_report {
-	int err;
-	char step[60];
-};
 
 static void keep_open(int fd)
 {
@@ -56,13 +52,12 @@ static void raise_nofile(void)
 static int prepare_descriptors(const struct launch *l, const char **step)
 {
 	*step = "descriptors";
-	if (dup2(l->arena_fd, JABI_ARENA_FD) < 0)
+	if (dup2(l->arena_fd, JABI_ARENA_FD) < 0 || dup2(l->patch_sock[1], JABI_PATCH_SOCK_FD) < 0)
 		return -errno;
-	if (close_range(JABI_ARENA_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+	if (close_range(JABI_PATCH_SOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	keep_open(l->root_fd);
 	keep_open(l->cache_dir_fd);
-	keep_open(l->patch_sock[1]);
 	keep_open(l->wake_fd);
 	keep_open(l->log_fd);
 	keep_open(l->strace_fd);
@@ -72,68 +67,68 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	return 0;
 }
 
-static noreturn_fn void become_instance(const struct launch *l, pid_t parent, int report_fd)
+struct child_args {
+	const struct launch *l;
+	pid_t parent;
+	int err;	  /* of the step that failed; written by the child in our memory */
+	const char *step; /* its name */
+};
+
+static int enter_confinement(struct child_args *a)
 {
-	static char title[128];
-	char *const argv[] = { title, NULL }, *const no_env[] = { NULL };
-	struct step_report rep = { 0 };
-	const char *step = NULL;
-	int r = prepare_descriptors(l, &step);
+	const struct launch *l = a->l;
+	int r = prepare_descriptors(l, &a->step);
 
 	raise_nofile();
 	if (!r)
-		r = confine_drop_privilege(l, &step);
+		r = confine_drop_privilege(l, &a->step);
 	if (!r)
-		r = confine_landlock(l, &step);
-	if (!r) {
-		step = "parent-death signal";
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL))
-			r = -errno;
-		else if (getppid() != parent)
-			_exit(EXIT_JCTL);
-	}
+		r = confine_landlock(l, &a->step);
+	if (r)
+		return r;
+	a->step = "parent-death signal";
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return -errno;
+	return getppid() == a->parent ? 0 : -ESRCH;
+}
+
+/* In the child, in the launcher's memory (vfork): nothing here may change what the launcher uses later, but *a. */
+static int become_instance(void *arg)
+{
+	struct child_args *a = arg;
+	const struct launch *l = a->l;
+	char title[128];
+	char *const argv[] = { title, NULL }, *const no_env[] = { NULL };
+	int r = enter_confinement(a);
+
 	if (!r) {
 		sigprocmask(SIG_SETMASK, &l->caller_mask, NULL);
-		step = "exec of junction-kernel";
-		/* for ps(1) only */
+		a->step = "exec of junction-kernel";
+		/* the title is for ps(1) only */
 		snprintf(title, sizeof(title), "junction: %s", l->pages + l->boot.name.off);
 		syscall(SYS_execveat, l->kernel_fd, "", argv, no_env, AT_EMPTY_PATH);
 		r = -errno;
 	}
-	rep.err = -r;
-	snprintf(rep.step, sizeof(rep.step), "%s", step);
-	if (write(report_fd, &rep, sizeof(rep)) < 0)
-		_exit(EXIT_JCTL);
+	a->err = -r;
 	_exit(EXIT_JCTL);
 }
 
-/* 0 when the exec happened. */
+/* 0 when the exec happened. A vfork: copying the launcher's page tables would take longer than all it does. */
 static int start_instance(struct launch *l)
 {
-	pid_t parent = getpid();
-	struct step_report rep;
-	int pipe_fd[2];
-	ssize_t n;
+	static char stack[64 * 1024] __attribute__((aligned(64)));
+	struct child_args args = { .l = l, .parent = getpid() };
 
-	if (pipe2(pipe_fd, O_CLOEXEC))
-		return jctl_fail_errno(errno, "raise the descriptor limit (ulimit -n)",
-				       "cannot make a pipe");
 	fflush(NULL);
-	l->child = fork();
+	l->child = clone(become_instance, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
+			 &args);
 	if (l->child < 0)
-		return jctl_fail_errno(errno, "raise the process limit (ulimit -u)", "cannot fork");
-	if (!l->child)
-		become_instance(l, parent, pipe_fd[1]);
-	close(pipe_fd[1]);
-	do
-		n = read(pipe_fd[0], &rep, sizeof(rep));
-	while (n < 0 && errno == EINTR);
-	close(pipe_fd[0]);
-	if (n == (ssize_t)sizeof(rep)) {
+		return jctl_fail_errno(errno, "raise the process limit (ulimit -u)",
+				       "cannot start a process");
+	if (args.err) {
 		waitpid(l->child, NULL, 0);
-		rep.step[sizeof(rep.step) - 1] = 0;
-		return jctl_fail_errno(rep.err, "`jctl doctor` shows what this host lacks",
-				       "cannot start the instance: %s", rep.step);
+		return jctl_fail_errno(args.err, "`jctl doctor` shows what this host lacks",
+				       "cannot start the instance: %s", args.step);
 	}
 	return 0;
 }

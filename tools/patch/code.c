@@ -7,6 +7,7 @@
  */
 #include "tools/patch/patch.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,29 @@ struct sweep {
 	u32 first_edit; /* of this piece of code in the set */
 };
 
+/* Zydis is loaded when first needed: most starts find everything in the cache. */
+static __typeof__(ZydisDecoderInit) *decoder_init;
+static __typeof__(ZydisDecoderDecodeInstruction) *decoder_decode;
+
+static bool load_decoder(void)
+{
+	void *lib;
+
+	if (decoder_decode)
+		return true;
+	lib = dlopen("libZydis.so.4.0", RTLD_NOW | RTLD_LOCAL);
+	if (!lib)
+		return false;
+	decoder_init = (__typeof__(decoder_init))dlsym(lib, "ZydisDecoderInit");
+	decoder_decode = (__typeof__(decoder_decode))dlsym(lib, "ZydisDecoderDecodeInstruction");
+	if (!decoder_init || !decoder_decode) {
+		decoder_decode = NULL;
+		dlclose(lib);
+		return false;
+	}
+	return true;
+}
+
 static bool is_target(const struct sweep *w, u32 off)
 {
 	return w->targets[off / 8] >> (off % 8) & 1;
@@ -69,7 +93,7 @@ static bool is_flow(const ZydisDecodedInstruction *i)
 
 static bool decode(const struct sweep *w, u32 off, ZydisDecodedInstruction *i, struct insn *out)
 {
-	if (off >= w->len || !ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
+	if (off >= w->len || !ZYAN_SUCCESS(decoder_decode(
 				     &w->decoder, NULL, w->code + off, w->len - off, i)))
 		return false;
 	out->off = off;
@@ -413,10 +437,12 @@ int patch_code(struct patch_set *s, const u8 *code, size_t len, u64 vaddr)
 
 	if (len < 2 || len > (size_t)1 << 31 || !memmem(code, len, "\x0f\x05", 2))
 		return 0; /* no site, nothing to decode */
+	if (!load_decoder())
+		return -ELIBACC;
 	w.targets = calloc(1, len / 8 + 1);
 	if (!w.targets)
 		return -ENOMEM;
-	ZydisDecoderInit(&w.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	decoder_init(&w.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	r = sweep_run(&w);
 	for (u32 i = 0; !r && i < w.nr_sites; i++)
 		r = patch_site(s, &w, &w.sites[i]);

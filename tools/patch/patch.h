@@ -29,7 +29,7 @@ struct patch_set {
 	u32 nr_sites, nr_before, nr_after;
 };
 
-/* Sweeps `len` bytes of code that run at `vaddr`; adds edits and stubs to *s. Code is not changed. 0 or -ENOMEM. */
+/* Sweeps `len` bytes of code that run at `vaddr`; adds edits and stubs to *s. Code is not changed. 0, -ENOMEM, or -ELIBACC without libZydis. */
 int patch_code(struct patch_set *s, const u8 *code, size_t len, u64 vaddr) must_check;
 void patch_set_free(struct patch_set *s);
 
