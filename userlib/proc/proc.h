@@ -128,7 +128,8 @@ struct thread {
 	struct sigpending pending;	/* [sighand lock] */
 	u64 sigwait_set;		/* [sighand lock] sigtimedwait under way: these count as wanted though blocked */
 	u64 fault_addr;			/* [owner] cr2, trapno and error code of the last fault, for handler frames */
-	u32 fault_trap, fault_err;
+	u32 fault_trap, fault_err, fault_retries;
+	u64 fault_rip;
 	u64 altstack_sp, altstack_size; /* [owner] */
 	u32 altstack_flags;
 	/* futexes and thread exit */

@@ -14,10 +14,10 @@ struct mm *procfs_mm(struct uproc *p);		      /* reference, NULL for zombies */
 int procfs_show_cmdline(struct ptext *o, const struct pinode *pi);
 int procfs_show_environ(struct ptext *o, const struct pinode *pi);
 
-extern const struct pnode procfs_pid_children[];
 extern const struct pdyn procfs_root_dyn;
+/* procfs.c */
+extern const struct pdyn procfs_net_dyn;
 /* procfs_system.c */
-extern const struct pnode procfs_sys_children[];
 int procfs_show_cpuinfo(struct ptext *o, const struct pinode *pi);
 int procfs_show_meminfo(struct ptext *o, const struct pinode *pi);
 int procfs_show_stat(struct ptext *o, const struct pinode *pi);
@@ -31,7 +31,7 @@ extern const struct pdyn procfs_fd_dyn, procfs_fdinfo_dyn;
 int procfs_show_mounts(struct ptext *o, const struct pinode *pi);
 int procfs_show_mountinfo(struct ptext *o, const struct pinode *pi);
 
-/* Emits a table of name, value lines from /proc/PID/limits' data etc. */
+/* One letter as in /proc/PID/stat. */
 char procfs_state(const struct uproc *p, const struct thread *t);
 
 #endif

@@ -70,8 +70,7 @@ struct sysfs_netif {
 };
 extern bool (*sysfs_netif_hook)(unsigned index, struct sysfs_netif *out);
 
-/* Boot: registers "proc", "sysfs" and "cgroup2". */
-void procfs_init(void);
+/* Registers "sysfs" and "cgroup2"; called by procfs_init. */
 void sysfs_init(void);
 
 #endif

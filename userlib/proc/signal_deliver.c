@@ -5,6 +5,7 @@
  */
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
+#include "userlib/proc/mm.h"
 #include "userlib/proc/signal_internal.h"
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/wait.h"
@@ -194,34 +195,57 @@ void signal_deliver_on_exit(struct trapframe *tf)
 	restart_without_handler(t, tf);
 }
 
-/* x86 trap number of a fault, as handlers find it in their context. */
-static u32 trap_number(int sig, int code)
+#define TRAP_PAGE_FAULT 14
+#define PF_WRITE 2
+#define PF_EXEC 16
+#define MAX_RETRIES 16 /* of one instruction: the map says it may, the host says no */
+
+/* The map's opinion: true = run the instruction again, else *sig and *code are what the program gets. */
+static bool page_fault(struct thread *t, u64 addr, u32 err, const struct trapframe *tf, int *sig, int *code)
 {
-	switch (sig) {
-	case SIGSEGV:
-		return code == SIGINFO_KERNEL ? 13 : 14;
-	case SIGBUS:
-		return code == BUS_ADRALN ? 17 : 14;
-	case SIGFPE:
-		return code == FPE_INTDIV ? 0 : code == FPE_INTOVF ? 4 : 19;
-	case SIGILL:
-		return 6;
-	case SIGTRAP:
-		return code == SIGINFO_KERNEL ? 3 : 1;
+	bool same = t->fault_addr == addr && t->fault_rip == tf->rip;
+
+	t->fault_retries = same ? t->fault_retries + 1 : 0;
+	t->fault_rip = tf->rip;
+	switch (mm_fault(t->proc->mm, addr, err & PF_WRITE, err & PF_EXEC)) {
+	case MM_FAULT_RETRY:
+		return t->fault_retries < MAX_RETRIES;
+	case MM_FAULT_MAPERR:
+		*sig = SIGSEGV;
+		*code = SEGV_MAPERR;
+		return false;
+	case MM_FAULT_ACCERR:
+		*sig = SIGSEGV;
+		*code = SEGV_ACCERR;
+		return false;
 	default:
-		return 0;
+		*sig = SIGBUS;
+		*code = BUS_ADRERR;
+		return false;
 	}
 }
 
+/* tf->pad: trap number << 32 | error code, as the host's frame had them. */
 void fault_from_host(int host_sig, u64 addr, int code, struct trapframe *tf)
 {
 	struct thread *t = thread_self();
-	struct ksiginfo info = { .si_signo = host_sig, .si_code = code };
+	struct ksiginfo info;
+	int sig = host_sig;
+	u32 trap = (u32)(tf->pad >> 32), err = (u32)tf->pad;
 
-	(void)tf;
-	info.fault.addr = addr;
+	if (trap == TRAP_PAGE_FAULT && code != SIGINFO_KERNEL) {
+		bool retry = page_fault(t, addr, err, tf, &sig, &code);
+
+		t->fault_addr = addr;
+		if (retry)
+			return;
+	}
 	t->fault_addr = addr;
-	t->fault_trap = trap_number(host_sig, code);
-	t->fault_err = t->fault_trap == 14 ? 4u | (code == SEGV_ACCERR) : 0;
-	signal_force_self(host_sig, &info);
+	t->fault_trap = trap;
+	t->fault_err = err;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = sig;
+	info.si_code = code;
+	info.fault.addr = addr;
+	signal_force_self(sig, &info);
 }

@@ -104,6 +104,7 @@ static void frame_from_host(struct trapframe *tf, struct host_ucontext *uc)
 	tf->ss = uc->ss ? uc->ss : 0x2b;
 	tf->orig_rax = ~0ull;
 	tf->kind = TF_FULL;
+	tf->pad = uc->trapno << 32 | (u32)uc->err; /* fault_from_host */
 }
 
 /* The vector registers of an interrupted program, out of the host's frame into the uThread's save area. */

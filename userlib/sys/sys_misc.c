@@ -3,6 +3,7 @@
 #include "userlib/sys/sys_signal_calls.h"
 #include "userlib/base/string.h"
 #include "userlib/proc/proc.h"
+#include "userlib/proc/uts.h"
 #include "userlib/rt/host.h"
 #include <linux/capability.h>
 #include <linux/membarrier.h>
@@ -13,65 +14,41 @@
 
 /* ---- names ---- */
 
-static struct spinlock uts_lock;
-static char hostname[65] = "junction", domainname[65] = "(none)"; /* [uts_lock] readers may see a mix, as on Linux */
-
-void uts_set_hostname(const char *name, size_t len)
-{
-	spin_lock(&uts_lock);
-	memset(hostname, 0, sizeof(hostname));
-	memcpy(hostname, name, MIN(len, sizeof(hostname) - 1));
-	spin_unlock(&uts_lock);
-}
-
-const char *uts_hostname(void)
-{
-	return hostname;
-}
-const char *uts_domainname(void)
-{
-	return domainname;
-}
-
 long sys_uname(void __app *buf)
 {
 	struct new_utsname u;
 
 	memset(&u, 0, sizeof(u));
-	str_copy(u.sysname, "Linux", sizeof(u.sysname));
+	str_copy(u.sysname, UTS_SYSNAME, sizeof(u.sysname));
 	str_copy(u.release, UTS_RELEASE, sizeof(u.release));
 	str_copy(u.version, UTS_VERSION, sizeof(u.version));
 	str_copy(u.machine, "x86_64", sizeof(u.machine));
-	spin_lock(&uts_lock);
-	memcpy(u.nodename, hostname, sizeof(u.nodename));
-	memcpy(u.domainname, domainname, sizeof(u.domainname));
-	spin_unlock(&uts_lock);
+	uts_get_hostname(u.nodename);
+	uts_get_domainname(u.domainname);
 	return copy_to_app(buf, &u, sizeof(u));
 }
 
-static long set_name(char *dst, const char __app *name, int len)
+static long set_name(void (*set)(const char *, size_t), const char __app *name, int len)
 {
-	char tmp[65] = { 0 };
+	char tmp[UTS_LEN];
 
 	if (!cred_capable(&uproc_self()->cred))
 		return -EPERM;
-	if (len < 0 || len > 64)
+	if (len < 0 || len > UTS_LEN)
 		return -EINVAL;
 	if (copy_from_app(tmp, name, (size_t)len))
 		return -EFAULT;
-	spin_lock(&uts_lock);
-	memcpy(dst, tmp, sizeof(tmp));
-	spin_unlock(&uts_lock);
+	set(tmp, (size_t)len);
 	return 0;
 }
 
 long sys_sethostname(const char __app *name, int len)
 {
-	return set_name(hostname, name, len);
+	return set_name(uts_set_hostname, name, len);
 }
 long sys_setdomainname(const char __app *name, int len)
 {
-	return set_name(domainname, name, len);
+	return set_name(uts_set_domainname, name, len);
 }
 
 long sys_sysinfo(void __app *buf)

@@ -19,7 +19,7 @@ long sys_tkill(int tid, int sig);
 long sys_tgkill(int tgid, int tid, int sig);
 long sys_pause(void);
 long sys_restart_syscall(void);
-/* proc/pidfd.c */
+/* sys_pidfd.c */
 long sys_pidfd_open(int pid, unsigned flags);
 long sys_pidfd_send_signal(int pidfd, int sig, const void __app *info, unsigned flags);
 struct uproc;
@@ -102,12 +102,5 @@ long sys_sched_getaffinity(int pid, unsigned len, void __app *mask);
 long sys_sched_setaffinity(int pid, unsigned len, const void __app *mask);
 long sys_ioprio_get(int which, int who);
 long sys_ioprio_set(int which, int who, int prio);
-
-/* Host name, set once from the boot data; at most 64 bytes. */
-void uts_set_hostname(const char *name, size_t len);
-const char *uts_hostname(void);
-const char *uts_domainname(void);
-#define UTS_RELEASE "6.1.0-junction"
-#define UTS_VERSION "#1 SMP Junction"
 
 #endif
