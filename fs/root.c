@@ -131,6 +131,8 @@ int fs_build_root(const struct fs_root_cfg *cfg, struct path *out)
 		err = mount_pseudo(&w, "proc", "/proc");
 	if (!err)
 		err = mount_pseudo(&w, "sysfs", "/sys");
+	if (!err)
+		err = mount_pseudo(&w, "cgroup2", "/sys/fs/cgroup");
 	for (u32 n = 0; n < cfg->nr_volumes && !err; n++) {
 		const struct fs_volume *v = &cfg->volumes[n];
 		struct hostfs_params hp = { .fd = v->fd, .writable = !v->ro };
