@@ -1,36 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* /dev/null, zero, full, random, urandom, and /dev/tty as a way to the caller's terminal. */
-#include "userlib/file/chardev.h"
-#include "userlib/file/hostfile.h"
-#include "userlib/rt/clock.h"
+/* The memory devices (mem(4), null(4), random(4)). Terminals are in tty.c. */
+#include "userlib/file/file_internal.h"
+#include "userlib/base/string.h"
+
+static s64 zero_seek(struct file *f, s64 off, int whence)
+{
+	(void)off;
+	(void)whence;
+	f->pos = 0;
+	return 0;
+}
 
 static ssize null_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
 	(void)f, (void)it, (void)pos, (void)rwf;
 	return 0;
 }
+
 static ssize null_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
-	size_t n = it->count;
+	ssize n = (ssize)it->count;
 
 	(void)f, (void)pos, (void)rwf;
-	iter_advance(it, n);
-	return (ssize)n;
+	iter_advance(it, it->count);
+	return n;
 }
+
 static ssize zero_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
 	(void)f, (void)pos, (void)rwf;
-	return iter_zero(it, it->count);
+	return it->count ? iter_zero(it, it->count) : 0;
 }
+
 static ssize full_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
 	(void)f, (void)pos, (void)rwf;
 	return it->count ? -ENOSPC : 0;
 }
+
 static ssize random_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
-	u8 buf[256];
-	ssize total = 0;
+	u8 buf[512];
+	ssize done = 0;
 
 	(void)f, (void)pos, (void)rwf;
 	while (it->count) {
@@ -39,34 +50,38 @@ static ssize random_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 
 		random_bytes(buf, n);
 		c = iter_copy_to(it, buf, n);
-		if (c <= 0)
-			return total ? total : c;
-		total += c;
+		if (c < 0)
+			return done ? done : c;
+		done += c;
+		if ((size_t)c < n)
+			break;
 	}
-	return total;
-}
-static s64 null_seek(struct file *f, s64 off, int whence)
-{
-	(void)f, (void)off, (void)whence;
-	return 0;
-}
-static int dev_getattr(struct file *f, struct kstat *st)
-{
-	return vfs_getattr(&f->path, st);
+	return done;
 }
 
-#define DEV(nm, rd, wr) { .name = nm, .read = rd, .write = wr, .seek = null_seek, .getattr = dev_getattr }
-static const struct file_ops null_ops = DEV("null", null_read, null_write);
-static const struct file_ops zero_ops = DEV("zero", zero_read, null_write);
-static const struct file_ops full_ops = DEV("full", zero_read, full_write);
-static const struct file_ops random_ops = DEV("random", random_read, null_write);
+static long random_ioctl(struct file *f, unsigned cmd, unsigned long arg)
+{
+	int bits = 256;
 
-static int open_mem(struct inode *i, struct path *p, unsigned flags, const struct cred *c, struct file **out)
+	(void)f;
+	if (cmd == 0x80045200) /* RNDGETENTCNT */
+		return copy_to_app((void __app *)arg, &bits, sizeof(bits));
+	return -ENOTTY;
+}
+
+static const struct file_ops null_ops = { .name = "null", .read = null_read, .write = null_write, .seek = zero_seek };
+static const struct file_ops zero_ops = { .name = "zero", .read = zero_read, .write = null_write, .seek = zero_seek };
+static const struct file_ops full_ops = { .name = "full", .read = zero_read, .write = full_write, .seek = zero_seek };
+static const struct file_ops random_ops = {
+	.name = "random", .read = random_read, .write = null_write, .seek = zero_seek, .ioctl = random_ioctl
+};
+
+static int mem_open(struct inode *i, struct path *p, unsigned flags, const struct cred *c, struct file **out)
 {
 	const struct file_ops *ops;
 
 	(void)p, (void)c;
-	switch (i->rdev & 0xff) {
+	switch (RDEV_MINOR(i->rdev)) {
 	case 3:
 		ops = &null_ops;
 		break;
@@ -88,5 +103,5 @@ static int open_mem(struct inode *i, struct path *p, unsigned flags, const struc
 
 void chardev_init(void)
 {
-	chrdev_register(1, 0, 0, open_mem);
+	chrdev_register(1, 0, 0, mem_open);
 }

@@ -1,69 +1,102 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptor tables. Grows by doubling; look-up takes a reference under the lock. */
+/* Descriptor tables: an array of file pointers under a spinlock, grown by doubling. close-on-exec is a bitmap beside it. */
+#include "userlib/file/file_internal.h"
+#include "fs/flock.h"
 #include "userlib/base/string.h"
-#include "userlib/file/file.h"
-#include "userlib/file/fdlock.h"
 
-#define FD_MIN_SIZE 64
-#define FD_MAX_SIZE (1u << 19) /* 4 MiB of pointers, the largest kmem block */
+#define FIRST_SIZE 64u
+#define MAX_SIZE (512u * 1024) /* kmem's largest block holds that many pointers */
 
-static size_t words(u32 size)
+static struct slab fdtab_slab = SLAB_INIT("fdtab", struct fdtab);
+
+static size_t bitmap_bytes(u32 size)
 {
-	return size / 64;
+	return size / 8;
+}
+
+static int alloc_arrays(u32 size, struct file ***files, u64 **bits)
+{
+	*files = kmem_zalloc(size * sizeof(**files));
+	*bits = kmem_zalloc(bitmap_bytes(size));
+	if (*files && *bits)
+		return 0;
+	if (*files)
+		kmem_free(*files, size * sizeof(**files));
+	if (*bits)
+		kmem_free(*bits, bitmap_bytes(size));
+	return -ENOMEM;
+}
+
+static void free_arrays(u32 size, struct file **files, u64 *bits)
+{
+	kmem_free(files, size * sizeof(*files));
+	kmem_free(bits, bitmap_bytes(size));
 }
 
 static struct fdtab *create_sized(u32 size)
 {
-	struct fdtab *t = kmem_zalloc(sizeof(*t));
+	struct fdtab *t = slab_zalloc(&fdtab_slab);
 
 	if (!t)
 		return NULL;
+	if (alloc_arrays(size, &t->files, &t->cloexec)) {
+		slab_free(&fdtab_slab, t);
+		return NULL;
+	}
 	ref_init(&t->ref);
+	spin_init(&t->lock);
 	t->size = size;
-	t->files = kmem_zalloc(size * sizeof(t->files[0]));
-	t->cloexec = kmem_zalloc(words(size) * 8);
-	if (t->files && t->cloexec)
-		return t;
-	kmem_free(t->files, size * sizeof(t->files[0]));
-	kmem_free(t->cloexec, words(size) * 8);
-	kmem_free(t, sizeof(*t));
-	return NULL;
+	return t;
 }
 
 struct fdtab *fdtab_create(void)
 {
-	return create_sized(FD_MIN_SIZE);
+	return create_sized(FIRST_SIZE);
 }
 
-struct fdtab *fdtab_clone(struct fdtab *o)
+static bool bit_get(const u64 *map, u32 n)
 {
-	struct fdtab *t;
-
-again:
-	t = create_sized(READ_ONCE(o->size));
-	if (!t)
-		return NULL;
-	spin_lock(&o->lock);
-	if (o->size != t->size) {
-		spin_unlock(&o->lock);
-		fdtab_put(t);
-		goto again;
-	}
-	for (u32 i = 0; i < o->size; i++) {
-		t->files[i] = o->files[i];
-		if (t->files[i])
-			file_get(t->files[i]);
-	}
-	memcpy(t->cloexec, o->cloexec, words(o->size) * 8);
-	t->count = o->count;
-	t->first_free = o->first_free;
-	spin_unlock(&o->lock);
-	return t;
+	return map[n / 64] >> (n % 64) & 1;
 }
 
+static void bit_put(u64 *map, u32 n, bool on)
+{
+	if (on)
+		map[n / 64] |= 1ull << (n % 64);
+	else
+		map[n / 64] &= ~(1ull << (n % 64));
+}
+
+struct fdtab *fdtab_clone(struct fdtab *t)
+{
+	for (;;) {
+		u32 size = load_relaxed(&t->size);
+		struct fdtab *n = create_sized(size);
+
+		if (!n)
+			return NULL;
+		spin_lock(&t->lock);
+		if (t->size == size) {
+			for (u32 i = 0; i < size; i++)
+				if (t->files[i])
+					n->files[i] = file_get(t->files[i]);
+			memcpy(n->cloexec, t->cloexec, bitmap_bytes(size));
+			n->first_free = t->first_free;
+			n->count = t->count;
+			spin_unlock(&t->lock);
+			return n;
+		}
+		spin_unlock(&t->lock);
+		free_arrays(size, n->files, n->cloexec);
+		slab_free(&fdtab_slab, n);
+	}
+}
+
+/* What every close(2) does, then the reference. */
 static void close_file(struct fdtab *t, struct file *f)
 {
-	fd_release_locks(f, t);
+	if (f->inode)
+		flock_posix_release_owner(f->inode, t);
 	if (f->ops->flush)
 		f->ops->flush(f, t);
 	file_put(f);
@@ -76,148 +109,135 @@ void fdtab_put(struct fdtab *t)
 	for (u32 i = 0; i < t->size; i++)
 		if (t->files[i])
 			close_file(t, t->files[i]);
-	kmem_free(t->files, t->size * sizeof(t->files[0]));
-	kmem_free(t->cloexec, words(t->size) * 8);
-	kmem_free(t, sizeof(*t));
+	free_arrays(t->size, t->files, t->cloexec);
+	slab_free(&fdtab_slab, t);
 }
 
 struct file *fdtab_get(struct fdtab *t, int fd)
 {
 	struct file *f = NULL;
 
+	if (fd < 0)
+		return NULL;
 	spin_lock(&t->lock);
-	if (fd >= 0 && (u32)fd < t->size && t->files[fd])
+	if ((u32)fd < t->size && t->files[fd])
 		f = file_get(t->files[fd]);
 	spin_unlock(&t->lock);
 	return f;
 }
 
-/* Makes room for slot fd. Called without the lock; somebody else may grow first. */
-static int grow(struct fdtab *t, u32 fd)
+/* Makes slot `fd` exist. Called and returns with the lock held, but drops it in between: the caller looks again. */
+static int grow_locked(struct fdtab *t, u32 fd)
 {
-	u32 size = READ_ONCE(t->size), old_size;
+	u32 size = t->size, old;
 	struct file **files, **old_files;
-	u64 *cloexec, *old_cloexec;
+	u64 *bits, *old_bits;
+	int err;
 
-	if (fd >= FD_MAX_SIZE)
-		return -EMFILE;
 	while (size <= fd)
 		size *= 2;
-	files = kmem_zalloc(size * sizeof(files[0]));
-	cloexec = kmem_zalloc(words(size) * 8);
-	if (!files || !cloexec) {
-		kmem_free(files, size * sizeof(files[0]));
-		kmem_free(cloexec, words(size) * 8);
-		return -ENOMEM;
-	}
+	if (size > MAX_SIZE)
+		return -EMFILE;
+	spin_unlock(&t->lock);
+	err = alloc_arrays(size, &files, &bits);
 	spin_lock(&t->lock);
-	old_size = t->size;
-	if (old_size >= size) { /* lost the race: theirs is large enough */
-		spin_unlock(&t->lock);
-		kmem_free(files, size * sizeof(files[0]));
-		kmem_free(cloexec, words(size) * 8);
+	if (err)
+		return err;
+	if (t->size >= size) {
+		free_arrays(size, files, bits);
 		return 0;
 	}
-	memcpy(files, t->files, old_size * sizeof(files[0]));
-	memcpy(cloexec, t->cloexec, words(old_size) * 8);
+	old = t->size;
 	old_files = t->files;
-	old_cloexec = t->cloexec;
+	old_bits = t->cloexec;
+	memcpy(files, old_files, old * sizeof(*files));
+	memcpy(bits, old_bits, bitmap_bytes(old));
 	t->files = files;
-	t->cloexec = cloexec;
+	t->cloexec = bits;
 	t->size = size;
-	spin_unlock(&t->lock);
-	kmem_free(old_files, old_size * sizeof(files[0]));
-	kmem_free(old_cloexec, words(old_size) * 8);
+	free_arrays(old, old_files, old_bits);
 	return 0;
-}
-
-static void set_bit_locked(struct fdtab *t, u32 fd, bool on)
-{
-	if (on)
-		t->cloexec[fd / 64] |= 1ull << fd % 64;
-	else
-		t->cloexec[fd / 64] &= ~(1ull << fd % 64);
 }
 
 int fdtab_install(struct fdtab *t, struct file *f, int min, u64 limit, bool cloexec)
 {
-	if (min < 0 || (u64)min >= limit)
-		return min < 0 || limit > FD_MAX_SIZE ? -EINVAL : min ? -EINVAL : -EMFILE;
-	for (;;) {
-		u32 fd;
-		int r;
+	u32 fd;
+	int err;
 
-		spin_lock(&t->lock);
+	if (min < 0 || (u64)min >= limit)
+		return -EINVAL;
+	spin_lock(&t->lock);
+	for (;;) {
 		fd = MAX((u32)min, t->first_free);
 		while (fd < t->size && t->files[fd])
 			fd++;
 		if (fd >= limit) {
-			spin_unlock(&t->lock);
-			return -EMFILE;
+			err = -EMFILE;
+			break;
 		}
 		if (fd < t->size) {
 			t->files[fd] = f;
-			set_bit_locked(t, fd, cloexec);
+			bit_put(t->cloexec, fd, cloexec);
+			t->count++;
 			if ((u32)min <= t->first_free)
 				t->first_free = fd + 1;
-			t->count++;
-			spin_unlock(&t->lock);
-			return (int)fd;
+			err = (int)fd;
+			break;
 		}
-		spin_unlock(&t->lock);
-		r = grow(t, fd);
-		if (r)
-			return r;
+		err = grow_locked(t, fd);
+		if (err)
+			break;
 	}
+	spin_unlock(&t->lock);
+	return err;
 }
 
 int fdtab_install_at(struct fdtab *t, struct file *f, int fd, u64 limit, bool cloexec)
 {
-	struct file *old;
-	int r;
+	struct file *old = NULL;
+	int err = 0;
 
 	if (fd < 0 || (u64)fd >= limit)
 		return -EBADF;
-	if ((u32)fd >= READ_ONCE(t->size)) {
-		r = grow(t, (u32)fd);
-		if (r)
-			return r;
-	}
 	spin_lock(&t->lock);
-	old = t->files[fd];
-	t->files[fd] = f;
-	set_bit_locked(t, (u32)fd, cloexec);
-	if (!old)
-		t->count++;
+	while ((u32)fd >= t->size && !err)
+		err = grow_locked(t, (u32)fd);
+	if (!err) {
+		old = t->files[fd];
+		t->files[fd] = f;
+		bit_put(t->cloexec, (u32)fd, cloexec);
+		if (!old)
+			t->count++;
+		err = fd;
+	}
 	spin_unlock(&t->lock);
 	if (old)
 		close_file(t, old);
-	return fd;
+	return err == -EMFILE ? -EBADF : err;
 }
 
-static struct file *take(struct fdtab *t, u32 fd)
+static struct file *take_locked(struct fdtab *t, u32 fd)
 {
-	struct file *f = NULL;
+	struct file *f = t->files[fd];
 
-	spin_lock(&t->lock);
-	if (fd < t->size) {
-		f = t->files[fd];
+	if (f) {
 		t->files[fd] = NULL;
-		if (f) {
-			t->count--;
-			set_bit_locked(t, fd, false);
-			if (fd < t->first_free)
-				t->first_free = fd;
-		}
+		bit_put(t->cloexec, fd, false);
+		t->count--;
+		if (fd < t->first_free)
+			t->first_free = fd;
 	}
-	spin_unlock(&t->lock);
 	return f;
 }
 
 int fdtab_close(struct fdtab *t, int fd)
 {
-	struct file *f = fd < 0 ? NULL : take(t, (u32)fd);
+	struct file *f = NULL;
 
+	spin_lock(&t->lock);
+	if (fd >= 0 && (u32)fd < t->size)
+		f = take_locked(t, (u32)fd);
+	spin_unlock(&t->lock);
 	if (!f)
 		return -EBADF;
 	close_file(t, f);
@@ -226,22 +246,42 @@ int fdtab_close(struct fdtab *t, int fd)
 
 int fdtab_close_range(struct fdtab *t, u32 first, u32 last, bool set_cloexec)
 {
-	if (first > last)
-		return -EINVAL;
-	for (u32 fd = first; fd <= last && fd < READ_ONCE(t->size); fd++) {
-		if (set_cloexec)
-			(void)fdtab_set_cloexec(t, (int)fd, true);
-		else
-			(void)fdtab_close(t, (int)fd);
+	for (u64 fd = first; fd <= last; fd++) {
+		struct file *f = NULL;
+
+		spin_lock(&t->lock);
+		if (fd >= t->size) {
+			spin_unlock(&t->lock);
+			break;
+		}
+		if (set_cloexec && t->files[fd])
+			bit_put(t->cloexec, (u32)fd, true);
+		else if (!set_cloexec)
+			f = take_locked(t, (u32)fd);
+		spin_unlock(&t->lock);
+		if (f)
+			close_file(t, f);
 	}
 	return 0;
 }
 
 void fdtab_close_on_exec(struct fdtab *t)
 {
-	for (u32 fd = 0; fd < t->size; fd++)
-		if (fdtab_get_cloexec(t, (int)fd) == 1)
-			(void)fdtab_close(t, (int)fd);
+	for (u32 fd = 0; fd < load_relaxed(&t->size); fd++) {
+		struct file *f = NULL;
+
+		spin_lock(&t->lock);
+		if (!t->cloexec[fd / 64]) {
+			spin_unlock(&t->lock);
+			fd |= 63;
+			continue;
+		}
+		if (bit_get(t->cloexec, fd))
+			f = take_locked(t, fd);
+		spin_unlock(&t->lock);
+		if (f)
+			close_file(t, f);
+	}
 }
 
 int fdtab_get_cloexec(struct fdtab *t, int fd)
@@ -250,7 +290,7 @@ int fdtab_get_cloexec(struct fdtab *t, int fd)
 
 	spin_lock(&t->lock);
 	if (fd >= 0 && (u32)fd < t->size && t->files[fd])
-		r = t->cloexec[fd / 64] >> fd % 64 & 1;
+		r = bit_get(t->cloexec, (u32)fd);
 	spin_unlock(&t->lock);
 	return r;
 }
@@ -261,7 +301,7 @@ int fdtab_set_cloexec(struct fdtab *t, int fd, bool on)
 
 	spin_lock(&t->lock);
 	if (fd >= 0 && (u32)fd < t->size && t->files[fd]) {
-		set_bit_locked(t, (u32)fd, on);
+		bit_put(t->cloexec, (u32)fd, on);
 		r = 0;
 	}
 	spin_unlock(&t->lock);
@@ -273,7 +313,7 @@ int fdtab_next(struct fdtab *t, int from)
 	int r = -1;
 
 	spin_lock(&t->lock);
-	for (u32 fd = (u32)MAX(from, 0); fd < t->size; fd++) {
+	for (u32 fd = from < 0 ? 0 : (u32)from; fd < t->size; fd++) {
 		if (t->files[fd]) {
 			r = (int)fd;
 			break;

@@ -41,6 +41,8 @@ struct file_ops {
 	void (*fdinfo)(struct file *f, char *buf, size_t size);
 	/* Every close(2) of a descriptor (POSIX locks, per owner). */
 	void (*flush)(struct file *f, void *owner_files);
+	/* Opening /proc/PID/fd/N of a file without a path: a new open file on the same object. NULL: -ENXIO. */
+	int (*reopen)(struct file *f, unsigned flags, struct file **out);
 	/* Last reference gone. */
 	void (*release)(struct file *f);
 };
@@ -71,6 +73,12 @@ static inline struct file *file_get(struct file *f)
 void file_put(struct file *f);
 /* Opens what vfs_open resolved (takes its own path reference): inode ops->open_file if there, else the plain inode file. */
 int file_open_path(struct path *p, unsigned open_flags, const struct cred *c, struct file **out);
+
+/* Opens anew what f is: by its path, or ops->reopen. For /proc/PID/fd/N and /dev/stdin. */
+int file_reopen(struct file *f, unsigned flags, const struct cred *c, struct file **out);
+int file_getattr(struct file *f, struct kstat *st);
+/* What readlink(/proc/PID/fd/N) says: length without the zero or -errno. */
+int file_link_name(struct file *f, const struct path *root, char *buf, size_t size);
 
 /* Descriptor table: shared by CLONE_FILES. */
 struct fdtab {

@@ -1,315 +1,395 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors inherited from the launcher's caller: stdin, stdout, stderr as they are on the host (file, pipe, socket, terminal).
- * Never blocks a kThread: the host is asked whether the descriptor is ready, and the uThread parks until it is.
- * The instance's controlling terminal, if a standard descriptor is one, is the host's: foreground group kept here.
+ * Host descriptors handed over as stdin, stdout, stderr. Data go through a bounce buffer; a kThread is never blocked: readiness is
+ * asked first, and host_fd_wait() parks. Pollers are served by a kernel uThread that waits for the host only while somebody listens.
  */
-#include "userlib/file/hostfile.h"
+#include "userlib/file/file_internal.h"
+#include "jabi/jabi_boot.h"
 #include "userlib/base/string.h"
+#include "userlib/file/host_tty.h"
+#include "userlib/file/tty.h"
 #include "userlib/rt/host.h"
+#include <asm/poll.h>
+#include <asm/termbits.h>
 #include <asm/ioctls.h>
-#include <linux/poll.h>
+#include <linux/fs.h>
+
+#define BOUNCE_MAX (64 * KiB)
+#define SIGPIPE_NR 13
 
 struct hostfile {
+	struct ref ref;
 	int fd;
-	u32 mode; /* st_mode */
-	bool tty, seekable;
-	struct kstat st;
+	u32 kind, mode;
+	u64 dev, ino, rdev;
+	struct waitq wait;
+	u32 watching; /* [a] the waiting uThread's events, 0 = none */
+	struct tty_job *job;
 };
+struct host_pollfd {
+	int fd;
+	s16 events, revents;
+};
+static struct slab hostfile_slab = SLAB_INIT("hostfile", struct hostfile);
+static int host_tty_fd = -1;
+static struct tty_job host_tty_job; /* all host terminal descriptors are taken to be the same terminal */
+static const struct file_ops host_seek_ops, host_stream_ops;
 
-struct host_tty host_tty = { .fd = -1 };
-
-#define CHUNK 65536ul
-
-static ssize wait_ready(struct file *f, struct hostfile *h, short events)
+static bool always_ready(const struct hostfile *h)
 {
-	struct pollfd p = { .fd = h->fd, .events = events };
-
-	if (S_ISREG(h->mode) || host_ppoll(&p, 1, 0, NULL) != 0)
-		return 0;
-	if (f->flags & O_NONBLOCK)
-		return -EAGAIN;
-	return host_fd_wait(h->fd, (u32)events, TIME_FOREVER);
+	return h->kind == JABI_STDIO_FILE || h->kind == JABI_STDIO_DIR;
 }
 
-/* A background job that reads or writes its terminal is stopped (termios(3), TOSTOP only for output and left to the host). */
-static int check_background(struct hostfile *h, bool reading)
+static u32 ready_now(struct hostfile *h, u32 events)
 {
-	int pg;
+	struct host_pollfd p = { .fd = h->fd, .events = (s16)events };
 
-	if (!h->tty || !reading || proc_hooks->current_ctty() != &host_tty)
-		return 0;
-	pg = proc_hooks->current_pgrp();
-	if (pg == host_tty.foreground || host_tty.foreground == 0)
-		return 0;
-	if (proc_hooks->signal_is_ignored_or_blocked(21 /* SIGTTIN */) || proc_hooks->pgrp_is_orphaned(pg))
-		return -EIO;
-	proc_hooks->send_signal_owner(-pg, 21, 0, 0, 0);
-	return -ERESTARTSYS;
+	if (always_ready(h))
+		return events;
+	return host_ppoll(&p, 1, 0, NULL) > 0 ? (u16)p.revents : 0;
 }
 
-static ssize hf_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+static void hostfile_put(struct hostfile *h)
+{
+	if (ref_put(&h->ref))
+		slab_free(&hostfile_slab, h);
+}
+
+static void watch_main(void *arg)
+{
+	struct hostfile *h = arg;
+	u32 ev = load_relaxed(&h->watching);
+
+	host_fd_wait(h->fd, ev, TIME_FOREVER);
+	store_release(&h->watching, 0u);
+	waitq_wake(&h->wait, POLL_IN | POLL_OUT | EPOLLHUP | EPOLLERR);
+	hostfile_put(h);
+}
+
+/* Sees to it that pollers hear of `events`. */
+static void watch(struct hostfile *h, u32 events)
+{
+	if (always_ready(h) || waitq_is_empty(&h->wait) || !atomic_cas(&h->watching, 0u, events))
+		return;
+	ref_get(&h->ref);
+	if (uthread_start_kernel("hostfd", watch_main, h)) {
+		store_release(&h->watching, 0u);
+		hostfile_put(h);
+	}
+}
+
+static int wait_ready(struct file *f, u32 rwf, u32 events)
 {
 	struct hostfile *h = f->private;
-	size_t cap = MIN(it->count, CHUNK);
-	ssize total = 0;
-	void *buf;
-	int r = check_background(h, true);
 
-	(void)rwf;
+	while (!ready_now(h, events)) {
+		int r;
+
+		if (file_nonblock(f, rwf)) {
+			watch(h, events);
+			return -EAGAIN;
+		}
+		r = host_fd_wait(h->fd, events, TIME_FOREVER);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static ssize host_file_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+{
+	struct hostfile *h = f->private;
+	size_t size = MIN(it->count, BOUNCE_MAX);
+	bool explicit_pos = h->kind == JABI_STDIO_FILE && pos != &f->pos;
+	ssize n;
+	char *buf;
+	int r;
+
+	if (!size)
+		return 0;
+	if (h->job) {
+		r = tty_job_check_read(h->job);
+		if (r)
+			return r;
+	}
+	r = wait_ready(f, rwf, POLLIN);
 	if (r)
 		return r;
-	if (!it->count)
-		return 0;
-	buf = kmem_alloc(cap);
+	buf = kmem_alloc(size);
 	if (!buf)
 		return -ENOMEM;
-	while (it->count) {
-		size_t want = MIN(it->count, CHUNK);
-		ssize n = wait_ready(f, h, POLLIN), c;
+	n = explicit_pos ? host_pread(h->fd, buf, size, (u64)*pos) : host_read(h->fd, buf, size);
+	if (n > 0) {
+		ssize c = iter_copy_to(it, buf, (size_t)n);
 
-		if (!n)
-			n = h->seekable ? host_pread(h->fd, buf, want, (u64)*pos) : host_read(h->fd, buf, want);
-		if (n <= 0) {
-			total = total ? total : n;
-			break;
-		}
-		c = iter_copy_to(it, buf, (size_t)n);
-		if (c < 0) {
-			total = total ? total : c;
-			break;
-		}
-		total += c;
-		if (h->seekable)
+		if (explicit_pos && c > 0)
 			*pos += c;
-		if (!h->seekable || (size_t)n < want)
-			break;
+		if (h->kind == JABI_STDIO_FILE && !explicit_pos && c < n)
+			(void)host_lseek(h->fd, (c > 0 ? c : 0) - n, SEEK_CUR);
+		n = c;
 	}
-	kmem_free(buf, cap);
-	return total;
+	kmem_free(buf, size);
+	return n;
 }
 
-static ssize hf_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+/* One piece of at most BOUNCE_MAX (one page for streams: that much a ready pipe takes without blocking). */
+static ssize write_piece(struct file *f, struct iov_iter *it, s64 *pos, char *buf, size_t size)
 {
 	struct hostfile *h = f->private;
-	size_t cap = MIN(it->count, CHUNK);
-	ssize total = 0;
+	bool explicit_pos = h->kind == JABI_STDIO_FILE && pos != &f->pos;
+	ssize n = iter_copy_from(it, buf, size), w;
+
+	if (n <= 0)
+		return n;
+	w = explicit_pos ? host_pwrite(h->fd, buf, (size_t)n, (u64)*pos) : host_write(h->fd, buf, (size_t)n);
+	if (explicit_pos && w > 0)
+		*pos += w;
+	if (w < n)
+		iter_revert(it, (size_t)(n - (w > 0 ? w : 0)));
+	return w;
+}
+
+static ssize host_file_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+{
+	struct hostfile *h = f->private;
+	size_t size = MIN(it->count, h->kind == JABI_STDIO_FILE || h->kind == JABI_STDIO_CHARDEV ? BOUNCE_MAX : PAGE_SIZE);
+	ssize done = 0, n = 0;
 	char *buf;
 
-	(void)rwf;
-	if (!it->count)
+	if (!size)
 		return 0;
-	buf = kmem_alloc(cap);
+	if (h->job) {
+		n = tty_job_check_write(h->job, false);
+		if (n)
+			return n;
+	}
+	buf = kmem_alloc(size);
 	if (!buf)
 		return -ENOMEM;
 	while (it->count) {
-		ssize c = iter_copy_from(it, buf, cap), n = 0;
-		size_t done = 0;
+		size_t want = MIN(it->count, size);
 
-		if (c <= 0) {
-			total = total ? total : c;
+		n = wait_ready(f, rwf, POLLOUT);
+		if (!n)
+			n = write_piece(f, it, pos, buf, want);
+		if (n <= 0)
 			break;
-		}
-		while (done < (size_t)c) {
-			n = wait_ready(f, h, POLLOUT);
-			if (!n && h->seekable && !(f->flags & O_APPEND))
-				n = host_pwrite(h->fd, buf + done, (size_t)c - done, (u64)*pos);
-			else if (!n) /* a pipe takes at least PIPE_BUF when it polls writable */
-				n = host_write(h->fd, buf + done,
-					       S_ISREG(h->mode) ? (size_t)c - done : MIN((size_t)c - done, 4096ul));
-			if (n <= 0)
-				break;
-			done += (size_t)n;
-			if (h->seekable)
-				*pos += n;
-		}
-		total += (ssize)done;
-		if (done < (size_t)c) {
-			iter_revert(it, (size_t)c - done);
-			if (n == -EPIPE && !total)
-				proc_hooks->send_signal_self(13 /* SIGPIPE */);
-			total = total ? total : n;
-			break;
-		}
+		done += n;
 	}
-	kmem_free(buf, cap);
-	return total;
+	kmem_free(buf, size);
+	if (n == -EPIPE && !done)
+		proc_hooks->send_signal_self(SIGPIPE_NR);
+	return done ? done : n;
 }
 
-static s64 hf_seek(struct file *f, s64 off, int whence)
+static s64 host_file_seek(struct file *f, s64 off, int whence)
 {
 	struct hostfile *h = f->private;
-	s64 r;
 
-	if (!h->seekable)
-		return -ESPIPE;
-	if (whence == 1) {
-		off += f->pos;
-		whence = 0;
-	}
-	if (whence == 0) {
-		if (off < 0)
-			return -EINVAL;
-		f->pos = off;
-		return off;
-	}
-	r = host_lseek(h->fd, off, whence);
-	if (r >= 0)
-		f->pos = r;
-	return r;
+	return host_lseek(h->fd, off, whence);
 }
 
-static u32 hf_poll(struct file *f, struct poll_table *pt)
+static u32 host_file_poll(struct file *f, struct poll_table *pt)
 {
 	struct hostfile *h = f->private;
-	struct pollfd p = { .fd = h->fd, .events = POLLIN | POLLOUT | POLLRDHUP };
+	u32 ev = (f->mode_rw & FMODE_READ ? POLLIN : 0) | (f->mode_rw & FMODE_WRITE ? POLLOUT : 0), now, want, r = 0;
 
-	(void)pt;
-	if (S_ISREG(h->mode))
-		return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
-	if (host_ppoll(&p, 1, 0, NULL) < 0)
-		return EPOLLERR;
-	return (u32)(u16)p.revents | (p.revents & POLLIN ? EPOLLRDNORM : 0) | (p.revents & POLLOUT ? EPOLLWRNORM : 0);
+	if (always_ready(h))
+		return POLL_IN | POLL_OUT;
+	poll_wait(pt, &h->wait);
+	now = ready_now(h, ev);
+	want = ev & ~now & (pt ? pt->mask : ~0u);
+	if (want)
+		watch(h, want);
+	if (now & POLLIN)
+		r |= POLL_IN;
+	if (now & POLLOUT)
+		r |= POLL_OUT;
+	return r | (now & (POLLHUP | POLLERR));
 }
 
-static long tty_ioctl(struct hostfile *h, unsigned cmd, unsigned long arg)
+static long host_tty_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
-	char buf[64];
-	int pg, r;
+	struct hostfile *h = f->private;
+	u8 data[64];
+	size_t len;
+	bool in = false;
+	long r;
 
 	switch (cmd) {
-	case TCGETS:
-	case TIOCGWINSZ:
-		r = host_ioctl(h->fd, cmd, buf);
-		if (r < 0)
-			return r;
-		return copy_to_app((void __app *)arg, buf, cmd == TCGETS ? 36 : 8);
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		if (copy_from_app(buf, (void __app *)arg, 36))
-			return -EFAULT;
-		return host_ioctl(h->fd, cmd, buf);
-	case TIOCGPGRP:
-		return put_app(host_tty.foreground, (int __app *)arg);
-	case TIOCSPGRP:
-		if (get_app(pg, (int __app *)arg))
-			return -EFAULT;
-		if (!proc_hooks->pgrp_in_session(pg, proc_hooks->current_session()))
-			return -EPERM;
-		host_tty.foreground = pg;
-		return 0;
-	case TIOCGSID:
-		return put_app(host_tty.session, (int __app *)arg);
-	case TIOCSCTTY:
-		if (proc_hooks->current_ctty() == &host_tty)
-			return 0;
-		host_tty.session = proc_hooks->current_session();
-		host_tty.foreground = proc_hooks->current_pgrp();
-		proc_hooks->set_ctty(host_tty.session, &host_tty);
-		return 0;
-	case TIOCNOTTY:
-		proc_hooks->set_ctty(proc_hooks->current_session(), NULL);
-		return 0;
+		in = true;
+		/* fall through */
+	case TCGETS:
+		len = 36; /* the kernel's struct termios */
+		break;
+	case TIOCGWINSZ:
+		len = 8;
+		break;
+	case FIONREAD:
+		len = 4;
+		break;
 	default:
-		return -ENOTTY;
+		return tty_job_ioctl(h->job, f, cmd, arg);
 	}
+	memset(data, 0, sizeof(data));
+	if (in) {
+		r = tty_job_check_write(h->job, true);
+		if (r)
+			return r;
+		if (copy_from_app(data, (void __app *)arg, len))
+			return -EFAULT;
+	}
+	r = host_ioctl(h->fd, cmd, data);
+	if (r >= 0 && !in && copy_to_app((void __app *)arg, data, len))
+		return -EFAULT;
+	return r;
 }
 
-static long hf_ioctl(struct file *f, unsigned cmd, unsigned long arg)
+static long host_file_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
 	struct hostfile *h = f->private;
-	int n, r;
+	int n = 0;
+	long r;
 
-	if (cmd == FIONREAD && !S_ISREG(h->mode)) {
-		r = host_ioctl(h->fd, cmd, &n);
-		return r < 0 ? r : put_app(n, (int __app *)arg);
-	}
-	return h->tty ? tty_ioctl(h, cmd, arg) : -ENOTTY;
+	if (h->job)
+		return host_tty_ioctl(f, cmd, arg);
+	if (cmd != FIONREAD || h->kind == JABI_STDIO_CHARDEV)
+		return -ENOTTY;
+	r = host_ioctl(h->fd, FIONREAD, &n);
+	return r < 0 ? r : copy_to_app((void __app *)arg, &n, sizeof(n));
 }
 
-static int hf_getattr(struct file *f, struct kstat *out)
+static int host_file_getattr(struct file *f, struct kstat *st)
 {
 	struct hostfile *h = f->private;
 	struct statx sx;
-	int r = host_statx(h->fd, "", 0x1000 /* AT_EMPTY_PATH */, 0xfff, &sx);
 
-	if (r) {
-		*out = h->st;
-		return 0;
+	st->mode = h->mode;
+	st->dev = h->dev;
+	st->ino = h->ino;
+	st->rdev = h->rdev;
+	if (host_statx(h->fd, "", 0x1000 /* AT_EMPTY_PATH */, 0x7ff, &sx) == 0) {
+		st->size = sx.stx_size;
+		st->blocks = sx.stx_blocks;
+		st->blksize = sx.stx_blksize;
+		st->nlink = sx.stx_nlink;
+		st->uid = sx.stx_uid;
+		st->gid = sx.stx_gid;
+		st->atime_ns = sx.stx_atime.tv_sec * NSEC_PER_SEC + sx.stx_atime.tv_nsec;
+		st->mtime_ns = sx.stx_mtime.tv_sec * NSEC_PER_SEC + sx.stx_mtime.tv_nsec;
+		st->ctime_ns = sx.stx_ctime.tv_sec * NSEC_PER_SEC + sx.stx_ctime.tv_nsec;
 	}
-	*out = (struct kstat){
-		.dev = (u64)sx.stx_dev_major << 8 | sx.stx_dev_minor,
-		.ino = sx.stx_ino,
-		.rdev = (u64)sx.stx_rdev_major << 8 | sx.stx_rdev_minor,
-		.mode = sx.stx_mode,
-		.nlink = sx.stx_nlink,
-		.uid = sx.stx_uid,
-		.gid = sx.stx_gid,
-		.blksize = sx.stx_blksize,
-		.size = sx.stx_size,
-		.blocks = sx.stx_blocks,
-		.atime_ns = sx.stx_atime.tv_sec * NSEC_PER_SEC + sx.stx_atime.tv_nsec,
-		.mtime_ns = sx.stx_mtime.tv_sec * NSEC_PER_SEC + sx.stx_mtime.tv_nsec,
-		.ctime_ns = sx.stx_ctime.tv_sec * NSEC_PER_SEC + sx.stx_ctime.tv_nsec,
-		.btime_ns = -1,
-	};
 	return 0;
 }
 
-static int hf_fsync(struct file *f, bool data_only)
+static int host_file_link_name(struct file *f, char *buf, size_t size)
 {
 	struct hostfile *h = f->private;
 
+	switch (h->kind) {
+	case JABI_STDIO_TTY:
+		return fmt(buf, size, "/dev/tty");
+	case JABI_STDIO_PIPE:
+		return fmt(buf, size, "pipe:[%llu]", (unsigned long long)h->ino);
+	case JABI_STDIO_SOCKET:
+		return fmt(buf, size, "socket:[%llu]", (unsigned long long)h->ino);
+	case JABI_STDIO_CHARDEV:
+		return fmt(buf, size, RDEV_MAJOR(h->rdev) == 1 && RDEV_MINOR(h->rdev) == 3 ? "/dev/null" : "/dev/host");
+	default:
+		return fmt(buf, size, "/host:[%llu]", (unsigned long long)h->ino);
+	}
+}
+
+static int host_file_fsync(struct file *f, bool data_only)
+{
+	struct hostfile *h = f->private;
+
+	if (h->kind != JABI_STDIO_FILE)
+		return -EINVAL;
 	return data_only ? host_fdatasync(h->fd) : host_fsync(h->fd);
 }
 
-static int hf_link_name(struct file *f, char *buf, size_t size)
+static int new_file(struct hostfile *h, unsigned flags, struct file **out)
+{
+	return file_alloc(h->kind == JABI_STDIO_FILE ? &host_seek_ops : &host_stream_ops, flags, h, out);
+}
+
+static int host_file_reopen(struct file *f, unsigned flags, struct file **out)
 {
 	struct hostfile *h = f->private;
+	u32 want = (flags & O_ACCMODE) == O_RDONLY ? FMODE_READ : (flags & O_ACCMODE) == O_WRONLY ? FMODE_WRITE : 3;
+	int err;
 
-	if (h->tty)
-		return fmt(buf, size, "/dev/tty");
-	return fmt(buf, size, S_ISFIFO(h->mode) ? "pipe:[%lu]" : S_ISSOCK(h->mode) ? "socket:[%lu]" : "/dev/fd/host-%lu", h->st.ino);
+	if ((want & f->mode_rw) != want)
+		return -EACCES;
+	err = new_file(h, flags & (O_ACCMODE | FLAG_NONBLOCK | FLAG_APPEND), out);
+	if (!err)
+		ref_get(&h->ref);
+	return err;
 }
 
-static void hf_release(struct file *f)
+static void host_file_release(struct file *f)
 {
-	kmem_free(f->private, sizeof(struct hostfile));
+	hostfile_put(f->private); /* the host descriptor stays: the other kProcs share the table */
 }
 
-static const struct file_ops host_stream_ops = {
-	.name = "host", .read = hf_read, .write = hf_write, .poll = hf_poll, .ioctl = hf_ioctl,
-	.getattr = hf_getattr, .fsync = hf_fsync, .link_name = hf_link_name, .release = hf_release,
-};
-static const struct file_ops host_seekable_ops = {
-	.name = "host", .read = hf_read, .write = hf_write, .seek = hf_seek, .poll = hf_poll, .ioctl = hf_ioctl,
-	.getattr = hf_getattr, .fsync = hf_fsync, .link_name = hf_link_name, .release = hf_release,
-};
+#define HOST_OPS                                                                                                       \
+	.name = "host", .read = host_file_read, .write = host_file_write, .poll = host_file_poll, .ioctl = host_file_ioctl, \
+	.getattr = host_file_getattr, .link_name = host_file_link_name, .fsync = host_file_fsync, .reopen = host_file_reopen, \
+	.release = host_file_release
+static const struct file_ops host_stream_ops = { HOST_OPS };
+static const struct file_ops host_seek_ops = { HOST_OPS, .seek = host_file_seek };
 
-int hostfile_open(int host_fd, u32 mode, unsigned oflags, bool tty, struct file **out)
+int hostfile_create(int host_fd, u32 kind, u32 oflags, u32 mode, u64 dev, u64 ino, u64 rdev, struct file **out)
 {
-	struct hostfile *h = kmem_zalloc(sizeof(*h));
-	int r;
+	struct hostfile *h = slab_zalloc(&hostfile_slab);
+	int err;
 
 	if (!h)
 		return -ENOMEM;
+	ref_init(&h->ref);
+	waitq_init(&h->wait);
 	h->fd = host_fd;
+	h->kind = kind;
 	h->mode = mode;
-	h->tty = tty;
-	h->seekable = S_ISREG(mode) || S_ISBLK(mode);
-	h->st.mode = mode;
-	r = file_alloc(h->seekable ? &host_seekable_ops : &host_stream_ops, oflags, h, out);
-	if (r) {
-		kmem_free(h, sizeof(*h));
-		return r;
+	h->dev = dev;
+	h->ino = ino;
+	h->rdev = rdev;
+	if (kind == JABI_STDIO_TTY) {
+		h->job = &host_tty_job;
+		h->job->is_host = true;
+		if (host_tty_fd < 0)
+			host_tty_fd = host_fd;
 	}
-	if (h->seekable) {
-		s64 at = host_lseek(host_fd, 0, 1);
+	err = new_file(h, oflags & (O_ACCMODE | FLAG_APPEND | FLAG_NONBLOCK), out);
+	if (err)
+		slab_free(&hostfile_slab, h);
+	return err;
+}
 
-		(*out)->pos = at > 0 ? at : 0;
-	}
-	if (tty && host_tty.fd < 0)
-		host_tty.fd = host_fd;
-	return 0;
+bool file_is_host_tty(const struct file *f)
+{
+	return (f->ops == &host_stream_ops || f->ops == &host_seek_ops) && ((struct hostfile *)f->private)->job;
+}
+
+int host_tty_open(unsigned flags, struct file **out)
+{
+	return host_tty_fd < 0 ? -ENXIO : hostfile_create(host_tty_fd, JABI_STDIO_TTY, flags, S_IFCHR | 0620, 0, 0, RDEV(5, 0), out);
+}
+
+void host_tty_attach(int fd, int sid, int pgid)
+{
+	host_tty_fd = fd;
+	host_tty_job.is_host = true;
+	store_relaxed(&host_tty_job.session, sid);
+	store_relaxed(&host_tty_job.pgrp, pgid);
+	proc_hooks->set_ctty(sid, &host_tty_job);
+}
+
+int host_tty_foreground(void)
+{
+	return load_relaxed(&host_tty_job.pgrp);
 }

@@ -1,90 +1,116 @@
 /* SPDX-License-Identifier: MIT */
-/* Ordinary files and directories: file_ops over inode_ops. Position and append semantics are here, data is the file system's. */
+/* Plain files and directories: the position, O_APPEND, RLIMIT_FSIZE, lseek(2). The data are fs/'s. */
 #include "userlib/file/file_internal.h"
+#include "userlib/base/string.h"
 #include <linux/fs.h>
-#include <linux/inotify.h>
 
-static ssize ino_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+#define RLIMIT_FSIZE_NR 1
+#define SIGXFSZ_NR 25
+
+static ssize file_data_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 {
 	ssize n;
 
-	if (rwf & ~(u32)(RWF_HIPRI | RWF_NOWAIT))
-		return -EOPNOTSUPP;
-	if (S_ISDIR(f->inode->mode))
+	(void)rwf;
+	if ((f->inode->mode & S_IFMT) == S_IFDIR)
 		return -EISDIR;
-	if (!f->inode->ops->read)
-		return -EINVAL;
-	if (*pos < 0)
-		return -EINVAL;
-	n = f->inode->ops->read(f->inode, it, (u64)*pos);
+	n = vfs_read(&f->path, it, (u64)*pos);
 	if (n > 0)
 		*pos += n;
 	return n;
 }
 
-static ssize ino_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+/* Cuts a write at RLIMIT_FSIZE: what was cut, or -EFBIG if nothing may be written (and the signal is sent). */
+static s64 limit_write(struct file *f, struct iov_iter *it, s64 pos)
 {
-	bool append = f->flags & O_APPEND || rwf & RWF_APPEND;
-	u64 at = (u64)*pos, limit;
+	u64 lim = proc_hooks ? proc_hooks->rlimit(RLIMIT_FSIZE_NR) : ~0ull;
+	s64 cut;
+
+	(void)f;
+	if (lim > INT64_MAX || !it->count)
+		return 0;
+	if ((u64)pos >= lim) {
+		proc_hooks->send_signal_self(SIGXFSZ_NR);
+		return -EFBIG;
+	}
+	cut = (s64)it->count - (s64)(lim - (u64)pos);
+	if (cut <= 0)
+		return 0;
+	it->count -= (size_t)cut;
+	return cut;
+}
+
+static ssize file_data_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
+{
+	bool append = (load_relaxed(&f->flags) & FLAG_APPEND) || (rwf & RWF_APPEND_BIT);
+	u64 at = (u64)*pos;
+	s64 cut;
 	ssize n;
 
-	if (rwf & ~(u32)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
-		return -EOPNOTSUPP;
-	if (!f->inode->ops->write)
-		return S_ISDIR(f->inode->mode) ? -EISDIR : -EINVAL;
-	if (*pos < 0)
-		return -EINVAL;
-	limit = proc_hooks ? proc_hooks->rlimit(1 /* RLIMIT_FSIZE */) : ~0ull;
-	if (limit != ~0ull && !append && at + it->count > limit) {
-		if (at >= limit) {
-			proc_hooks->send_signal_self(25 /* SIGXFSZ */);
-			return -EFBIG;
-		}
-		it->count = limit - at;
-	}
-	n = f->inode->ops->write(f->inode, it, &at, append);
-	if (n > 0) {
-		*pos = (s64)at + n;
-		if ((f->flags & O_DSYNC || rwf & (RWF_DSYNC | RWF_SYNC)) && f->inode->ops->fsync)
-			(void)f->inode->ops->fsync(f->inode, true);
+	if ((f->inode->mode & S_IFMT) == S_IFDIR)
+		return -EISDIR;
+	cut = limit_write(f, it, append ? inode_file_size(f) : (s64)at);
+	if (cut < 0)
+		return cut;
+	n = vfs_write(&f->path, it, &at, append);
+	it->count += (size_t)cut;
+	if (n <= 0)
+		return n;
+	*pos = (s64)at;
+	if (((rwf & RWF_SYNC_BITS) || (f->flags & (O_SYNC | O_DSYNC))) && f->inode->ops->fsync) {
+		int err = f->inode->ops->fsync(f->inode, !(f->flags & (O_SYNC & ~O_DSYNC)));
+
+		if (err)
+			return err;
 	}
 	return n;
 }
 
-static s64 ino_seek(struct file *f, s64 off, int whence)
+s64 inode_file_size(struct file *f)
 {
 	struct kstat st;
+	int err = vfs_getattr(&f->path, &st);
+
+	return err ? err : (s64)st.size;
+}
+
+static s64 seek_hole_data(struct file *f, s64 off, bool hole)
+{
+	s64 size = inode_file_size(f);
+
+	if (size < 0)
+		return size;
+	if (off < 0 || off >= size)
+		return -ENXIO;
+	if (f->inode->ops->seek_data)
+		return f->inode->ops->seek_data(f->inode, off, hole);
+	return hole ? size : off;
+}
+
+static s64 file_data_seek(struct file *f, s64 off, int whence)
+{
 	s64 base = 0, r;
 
-	switch (whence) {
-	case 0:
+	switch (whence) { /* pos_lock held by the caller */
+	case SEEK_SET:
 		break;
-	case 1:
+	case SEEK_CUR:
 		base = f->pos;
 		break;
-	case 2:
-		if (S_ISDIR(f->inode->mode))
-			return -EINVAL;
-		r = vfs_getattr(&f->path, &st);
-		if (r)
-			return r;
-		base = (s64)st.size;
+	case SEEK_END:
+		base = (f->inode->mode & S_IFMT) == S_IFDIR ? 0 : inode_file_size(f);
 		break;
-	case 3: /* SEEK_DATA */
-	case 4: /* SEEK_HOLE */
-		if (f->inode->ops->seek_data) {
-			r = f->inode->ops->seek_data(f->inode, off, whence == 4);
-		} else {
-			r = vfs_getattr(&f->path, &st);
-			if (!r)
-				r = off < 0 || off >= (s64)st.size ? -ENXIO : whence == 3 ? off : (s64)st.size;
-		}
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		r = seek_hole_data(f, off, whence == SEEK_HOLE);
 		if (r >= 0)
 			f->pos = r;
 		return r;
 	default:
-		return -EINVAL;
+		base = -EINVAL;
 	}
+	if (base < 0)
+		return base;
 	if (__builtin_add_overflow(base, off, &r))
 		return -EOVERFLOW;
 	if (r < 0)
@@ -93,69 +119,38 @@ static s64 ino_seek(struct file *f, s64 off, int whence)
 	return r;
 }
 
-static int ino_readdir(struct file *f, struct dir_ctx *ctx)
+static int file_data_readdir(struct file *f, struct dir_ctx *ctx)
 {
-	return f->inode->ops->readdir ? f->inode->ops->readdir(f->inode, ctx) : -ENOTDIR;
+	return vfs_readdir(&f->path, ctx);
 }
 
-static int ino_getattr(struct file *f, struct kstat *st)
+static int file_data_fsync(struct file *f, bool data_only)
 {
-	return vfs_getattr(&f->path, st);
+	if (!f->inode->ops->fsync)
+		return (f->inode->mode & S_IFMT) == S_IFREG || (f->inode->mode & S_IFMT) == S_IFDIR ? 0 : -EINVAL;
+	return f->inode->ops->fsync(f->inode, data_only);
 }
 
-static int ino_fsync(struct file *f, bool data_only)
+static long file_data_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
-	return f->inode->ops->fsync ? f->inode->ops->fsync(f->inode, data_only) : 0;
+	s64 size;
+	int v;
+
+	if ((f->inode->mode & S_IFMT) != S_IFREG || cmd != 0x541b /* FIONREAD */)
+		return -ENOTTY;
+	size = inode_file_size(f);
+	if (size < 0)
+		return size;
+	v = (int)(size - f->pos);
+	return copy_to_app((void __app *)arg, &v, sizeof(v));
 }
 
-static void ino_release(struct file *f)
-{
-	bool wrote = f->mode_rw & 2;
-
-	if (fs_notify_hook)
-		fs_notify_hook(NULL, f->inode, NULL, 0, wrote ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE, 0);
-	if (wrote && S_ISREG(f->inode->mode))
-		__atomic_fetch_sub(&f->inode->writers, 1, __ATOMIC_SEQ_CST);
-	if (f->inode->ops->release)
-		f->inode->ops->release(f->inode, f->flags);
-}
-
-static const struct file_ops inode_file_ops = {
-	.name = "inode",
-	.read = ino_read,
-	.write = ino_write,
-	.seek = ino_seek,
-	.readdir = ino_readdir,
-	.getattr = ino_getattr,
-	.fsync = ino_fsync,
-	.release = ino_release,
-};
-
-int inode_file_open(struct inode *i, unsigned open_flags, struct file **out)
-{
-	unsigned acc = open_flags & O_ACCMODE;
-	bool write = acc == O_WRONLY || acc == O_RDWR;
-	int r;
-
-	if (write && S_ISREG(i->mode)) {
-		if (load_acquire(&i->writers) < 0)
-			return -ETXTBSY;
-		__atomic_fetch_add(&i->writers, 1, __ATOMIC_SEQ_CST);
-	}
-	r = i->ops->open ? i->ops->open(i, open_flags) : 0;
-	if (!r) {
-		r = file_alloc(&inode_file_ops, open_flags, NULL, out);
-		if (r && i->ops->release)
-			i->ops->release(i, open_flags);
-	}
-	if (r && write && S_ISREG(i->mode))
-		__atomic_fetch_sub(&i->writers, 1, __ATOMIC_SEQ_CST);
-	if (!r && fs_notify_hook)
-		fs_notify_hook(NULL, i, NULL, 0, IN_OPEN, 0);
-	return r;
-}
-
-const struct file_ops path_file_ops = {
-	.name = "path",
-	.getattr = ino_getattr,
+const struct file_ops inode_file_ops = {
+	.name = "file",
+	.read = file_data_read,
+	.write = file_data_write,
+	.seek = file_data_seek,
+	.ioctl = file_data_ioctl,
+	.readdir = file_data_readdir,
+	.fsync = file_data_fsync,
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, closing and duplicating descriptors, fcntl(2) and flock(2). */
 #include "fs/flock.h"
-#include "userlib/file/fdlock.h"
-#include "userlib/file/pipe.h"
+#include "userlib/file/file_internal.h"
 #include "userlib/sys/sys_file_calls.h"
 #include "userlib/sys/sys_util.h"
 #include <linux/close_range.h>
@@ -153,12 +152,6 @@ long sys_dup3(int fd, int to, int flags)
 
 /* ---- locks ---- */
 
-void fd_release_locks(struct file *f, struct fdtab *owner)
-{
-	if (f->inode)
-		flock_posix_release_owner(f->inode, owner);
-}
-
 long sys_flock(int fd, int op)
 {
 	struct file *f = fd_file(fd);
@@ -303,9 +296,13 @@ static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 	case F_GETSIG:
 		return f->async_sig;
 	case F_SETPIPE_SZ:
-		return pipe_set_size(f, (unsigned)arg);
+		return file_is_pipe(f) ? pipe_set_size(f, (unsigned)arg, cred_capable(&uproc_self()->cred)) : -EBADF;
 	case F_GETPIPE_SZ:
-		return pipe_get_size(f);
+		return file_is_pipe(f) ? pipe_get_size(f) : -EBADF;
+	case F_ADD_SEALS:
+		return f->mode_rw & FMODE_WRITE ? memfd_fcntl_seals(f, true, (u32)arg) : -EPERM;
+	case F_GET_SEALS:
+		return memfd_fcntl_seals(f, false, 0);
 	default:
 		return -EINVAL;
 	}

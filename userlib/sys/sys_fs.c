@@ -65,18 +65,7 @@ static long put_stat(const struct kstat *k, void __app *dst)
 
 static int file_stat(struct file *f, struct kstat *k)
 {
-	memset(k, 0, sizeof(*k));
-	if (f->ops->getattr)
-		return f->ops->getattr(f, k);
-	if (f->path.mnt)
-		return vfs_getattr(&f->path, k);
-	/* anonymous: eventfd and the like */
-	k->mode = 0600;
-	k->nlink = 1;
-	k->ino = f->id;
-	k->dev = 14;
-	k->blksize = 4096;
-	return 0;
+	return file_getattr(f, k);
 }
 
 static int stat_at(struct at_path *a, bool follow, struct kstat *k)

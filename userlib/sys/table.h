@@ -8,6 +8,7 @@
 #ifndef USERLIB_SYS_TABLE_H
 #define USERLIB_SYS_TABLE_H
 
+#include "userlib/sys/sys_event_calls.h"
 #include "userlib/sys/sys_file_calls.h"
 #include "userlib/sys/sys_mem_calls.h"
 #include "userlib/sys/sys_signal_calls.h"
@@ -43,6 +44,14 @@
 	SYS(1, dup, 0, int, fd) \
 	SYS(2, dup2, 0, int, fd, int, to) \
 	SYS(3, dup3, 0, int, fd, int, to, int, flags) \
+	SYS(1, epoll_create, 0, int, size) \
+	SYS(1, epoll_create1, 0, int, flags) \
+	SYS(4, epoll_ctl, 0, int, epfd, int, op, int, fd, void __app *, event) \
+	SYS(6, epoll_pwait, 0, int, epfd, void __app *, events, int, max, int, timeout, const u64 __app *, mask, size_t, size) \
+	SYS(6, epoll_pwait2, 0, int, epfd, void __app *, events, int, max, const void __app *, timeout, const u64 __app *, mask, size_t, size) \
+	SYS(4, epoll_wait, 0, int, epfd, void __app *, events, int, max, int, timeout) \
+	SYS(1, eventfd, 0, unsigned, count) \
+	SYS(2, eventfd2, 0, unsigned, count, int, flags) \
 	SYS(3, execve, 0, const char __app *, path, const char __app *const __app *, argv, const char __app *const __app *, envp) \
 	SYS(5, execveat, 0, int, dirfd, const char __app *, path, const char __app *const __app *, argv, const char __app *const __app *, envp, int, flags) \
 	SYS(1, exit, 0, int, code) \
@@ -91,6 +100,10 @@
 	SYS(0, gettid, 0) \
 	SYS(2, gettimeofday, 0, void __app *, tv, void __app *, tz) \
 	SYS(0, getuid, 0) \
+	SYS(3, inotify_add_watch, 0, int, fd, const char __app *, path, u32, mask) \
+	SYS(0, inotify_init, 0) \
+	SYS(1, inotify_init1, 0, int, flags) \
+	SYS(2, inotify_rm_watch, 0, int, fd, int, wd) \
 	SYS(3, ioctl, 0, int, fd, unsigned, cmd, unsigned long, arg) \
 	SYS(3, ioperm, 0, u64, from, u64, num, int, on) \
 	SYS(1, iopl, 0, unsigned, level) \
@@ -104,6 +117,7 @@
 	SYS(2, lstat, 0, const char __app *, path, void __app *, st) \
 	SYS(3, madvise, 0, u64, addr, u64, len, int, advice) \
 	SYS(3, membarrier, 0, int, cmd, unsigned, flags, int, cpu) \
+	SYS(2, memfd_create, 0, const char __app *, name, unsigned, flags) \
 	SYS(3, mincore, 0, u64, addr, u64, len, void __app *, vec) \
 	SYS(2, mkdir, 0, const char __app *, path, unsigned, mode) \
 	SYS(3, mkdirat, 0, int, dirfd, const char __app *, path, unsigned, mode) \
@@ -128,12 +142,17 @@
 	SYS(1, personality, 0, u64, persona) \
 	SYS(2, pidfd_open, 0, int, pid, unsigned, flags) \
 	SYS(4, pidfd_send_signal, 0, int, pidfd, int, sig, const void __app *, info, unsigned, flags) \
+	SYS(1, pipe, 0, int __app *, fds) \
+	SYS(2, pipe2, 0, int __app *, fds, int, flags) \
 	SYS(4, pkey_mprotect, 0, u64, addr, u64, len, int, prot, int, pkey) \
+	SYS(3, poll, 0, void __app *, fds, unsigned, n, int, timeout) \
+	SYS(5, ppoll, 0, void __app *, fds, unsigned, n, void __app *, timeout, const u64 __app *, mask, size_t, size) \
 	SYS(5, prctl, 0, int, op, u64, a2, u64, a3, u64, a4, u64, a5) \
 	SYS(4, pread64, 0, int, fd, void __app *, buf, size_t, len, s64, pos) \
 	SYS(4, preadv, 0, int, fd, const void __app *, iov, u64, nr, s64, pos) \
 	SYS(6, preadv2, 0, int, fd, const void __app *, iov, u64, nr, s64, pos, u64, pos_high, int, rwf) \
 	SYS(4, prlimit64, 0, int, pid, unsigned, res, const void __app *, new_rl, void __app *, old_rl) \
+	SYS(6, pselect6, 0, int, n, void __app *, rd, void __app *, wr, void __app *, ex, void __app *, timeout, const void __app *, sig) \
 	SYS(4, pwrite64, 0, int, fd, const void __app *, buf, size_t, len, s64, pos) \
 	SYS(4, pwritev, 0, int, fd, const void __app *, iov, u64, nr, s64, pos) \
 	SYS(6, pwritev2, 0, int, fd, const void __app *, iov, u64, nr, s64, pos, u64, pos_high, int, rwf) \
@@ -167,6 +186,7 @@
 	SYS(2, sched_setparam, 0, int, pid, const void __app *, param) \
 	SYS(3, sched_setscheduler, 0, int, pid, int, policy, const void __app *, param) \
 	SYS(0, sched_yield, 0) \
+	SYS(5, select, 0, int, n, void __app *, rd, void __app *, wr, void __app *, ex, void __app *, timeout) \
 	SYS(4, sendfile, 0, int, out_fd, int, in_fd, s64 __app *, pos, size_t, count) \
 	SYS(2, set_robust_list, 0, void __app *, head, u64, len) \
 	SYS(1, set_tid_address, 0, u32 __app *, p) \
@@ -188,6 +208,9 @@
 	SYS(2, settimeofday, 0, const void __app *, tv, const void __app *, tz) \
 	SYS(1, setuid, 0, u32, uid) \
 	SYS(2, sigaltstack, 0, const void __app *, ss, void __app *, old) \
+	SYS(3, signalfd, 0, int, fd, const u64 __app *, mask, size_t, size) \
+	SYS(4, signalfd4, 0, int, fd, const u64 __app *, mask, size_t, size, int, flags) \
+	SYS(6, splice, 0, int, in, s64 __app *, in_pos, int, out, s64 __app *, out_pos, size_t, len, unsigned, flags) \
 	SYS(2, stat, 0, const char __app *, path, void __app *, st) \
 	SYS(2, statfs, 0, const char __app *, path, void __app *, buf) \
 	SYS(5, statx, 0, int, dirfd, const char __app *, path, int, flags, unsigned, mask, void __app *, stx) \
@@ -198,6 +221,7 @@
 	SYS(1, syncfs, 0, int, fd) \
 	SYS(1, sysinfo, 0, void __app *, info) \
 	SYS(3, syslog, 0, int, type, char __app *, buf, int, len) \
+	SYS(4, tee, 0, int, in, int, out, size_t, len, unsigned, flags) \
 	SYS(3, tgkill, 0, int, tgid, int, tid, int, sig) \
 	SYS(1, time, 0, s64 __app *, t) \
 	SYS(3, timer_create, 0, int, clock, const void __app *, sev, int __app *, id) \
@@ -205,6 +229,9 @@
 	SYS(1, timer_getoverrun, 0, int, id) \
 	SYS(2, timer_gettime, 0, int, id, void __app *, cur) \
 	SYS(4, timer_settime, 0, int, id, int, flags, const void __app *, val, void __app *, old) \
+	SYS(2, timerfd_create, 0, int, clock, int, flags) \
+	SYS(2, timerfd_gettime, 0, int, fd, void __app *, value) \
+	SYS(4, timerfd_settime, 0, int, fd, int, flags, const void __app *, value, void __app *, old) \
 	SYS(1, times, 0, void __app *, tms) \
 	SYS(2, tkill, 0, int, tid, int, sig) \
 	SYS(2, truncate, 0, const char __app *, path, s64, len) \
@@ -216,6 +243,7 @@
 	SYS(4, utimensat, 0, int, dirfd, const char __app *, path, const s64 __app *, times, int, flags) \
 	SYS(2, utimes, 0, const char __app *, path, const s64 __app *, times) \
 	SYS(0, vfork, 0) \
+	SYS(4, vmsplice, 0, int, fd, const void __app *, iov, unsigned long, n, unsigned, flags) \
 	SYS(4, wait4, 0, int, pid, int __app *, status, int, options, void __app *, rusage) \
 	SYS(5, waitid, 0, int, which, int, pid, void __app *, info, int, options, void __app *, rusage) \
 	SYS(3, write, 0, int, fd, const void __app *, buf, size_t, len) \
