@@ -71,6 +71,8 @@ int as_charge(struct aspace *as, u64 bytes) must_check;
 void as_uncharge(struct aspace *as, u64 bytes);
 u64 vma_resident(const struct vma *v); /* own kProc only */
 
+/* A range that the tree says is free: top-down below mmap_base, then bottom-up above it. 0 = none. */
+u64 mm_find_gap(struct mm *mm, u64 len, u64 align, u64 low, u64 high);
 /* A free range for mm (top-down), host-reserved with PROT_NONE. 0 = none. */
 u64 mm_find_and_reserve(struct mm *mm, u64 len, u64 align, u64 low, u64 high);
 

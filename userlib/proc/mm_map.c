@@ -127,30 +127,67 @@ static void reserve_stub_room(struct mm *mm, u64 start, u64 len)
 	mm_vma_link(mm, s);
 }
 
-/* Picks a place: the hint if it is free, else top-down. */
-static int map_anywhere(struct mm *mm, struct map_req *q, struct vma *v)
+/*
+ * Host-maps q at `at`, which our tree believes free. Plain mappings take one host call; memfs files and room for stubs need the whole
+ * range reserved first.
+ */
+static int map_at(const struct map_req *q, u64 at)
 {
-	struct aspace *as = mm->as;
-	u64 hint = ROUND_UP(q->addr, PAGE_SIZE), total = q->len + q->extra, low = MM_LOW, high = as->tree.ceil, at = 0;
+	u64 total = q->len + q->extra;
 	int r;
 
-	if (q->low32) {
-		low = 0x40000000;
-		high = 0x80000000;
-	}
-	r = as_charge(as, v->flags & VMF_CHARGED ? q->len : 0);
+	if (!q->extra)
+		return hm_map(at, q->len, q->prot, q->vmf, q->obj, q->off, q->fd, HM_NOREPLACE, q->populate);
+	r = hm_reserve(at, total);
 	if (r)
 		return r;
-	if (hint >= MM_LOW && hint < MM_TASK_SIZE && total <= MM_TASK_SIZE - hint && !q->low32 &&
-	    vma_range_free(&as->tree, hint, hint + total) && !hm_reserve(hint, total))
-		at = hint;
-	if (!at)
-		at = mm_find_and_reserve(mm, total, PAGE_SIZE, low, high);
-	r = at ? hm_map(at, q->len, q->prot, q->vmf, q->obj, q->off, q->fd, HM_FIXED, q->populate) : -ENOMEM;
+	r = hm_map(at, q->len, q->prot, q->vmf, q->obj, q->off, q->fd, HM_FIXED, q->populate);
+	if (r)
+		host_munmap((void *)at, total);
+	return r;
+}
+
+static bool hint_usable(const struct mm *mm, const struct map_req *q, u64 hint)
+{
+	u64 total = q->len + q->extra;
+
+	return hint >= MM_LOW && hint < MM_TASK_SIZE && total <= MM_TASK_SIZE - hint && !q->low32 &&
+	       vma_range_free(&mm->as->tree, hint, hint + total);
+}
+
+/* Finds a place and maps: the hint if it is free, else top-down. *at: where. */
+static int place(struct mm *mm, const struct map_req *q, u64 *at)
+{
+	u64 hint = ROUND_UP(q->addr, PAGE_SIZE), total = q->len + q->extra;
+	u64 low = q->low32 ? 0x40000000 : MM_LOW, high = q->low32 ? 0x80000000 : mm->as->tree.ceil;
+	unsigned tries;
+	int r;
+
+	for (tries = 0; tries < MM_HOST_TRIES; tries++) {
+		if (!tries && hint_usable(mm, q, hint))
+			*at = hint;
+		else
+			*at = mm_find_gap(mm, total, PAGE_SIZE, low, high);
+		if (!*at)
+			return -ENOMEM;
+		r = map_at(q, *at);
+		if (r != -EEXIST)
+			return r;
+		as_note_conflict(mm->as, *at, total);
+	}
+	return -ENOMEM;
+}
+
+static int map_anywhere(struct mm *mm, struct map_req *q, struct vma *v)
+{
+	u64 charge = v->flags & VMF_CHARGED ? q->len : 0, at = 0;
+	int r = as_charge(mm->as, charge);
+
+	if (r)
+		return r;
+	r = place(mm, q, &at);
 	if (r) {
-		if (at)
-			host_munmap((void *)at, total);
-		as_uncharge(as, v->flags & VMF_CHARGED ? q->len : 0);
+		as_uncharge(mm->as, charge);
 		return r;
 	}
 	if (q->extra)
@@ -223,7 +260,7 @@ static void use_patched(struct mm *mm, u64 addr, const struct map_req *q, const 
 	if (p->stub_len && (stubs < MM_LOW || stubs >= MM_TASK_SIZE || (stubs & (PAGE_SIZE - 1)) || !map_stubs(mm, stubs, p)))
 		return;
 	if (host_mmap((void *)addr, q->len, q->prot, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, p->fd, q->off) < 0)
-		panic("cannot map a patched image over its original");
+		log_once(LOG_WARN, "mm: cannot map a patched image: its program runs by traps");
 }
 
 static bool patchable(const struct map_req *q)

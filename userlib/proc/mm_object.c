@@ -303,6 +303,16 @@ void as_note_conflict(struct aspace *as, u64 start, u64 len)
 	vma_insert(&as->tree, v);
 }
 
+u64 mm_find_gap(struct mm *mm, u64 len, u64 align, u64 low, u64 high)
+{
+	struct aspace *as = mm->as;
+	u64 addr = vma_find_gap_top(&as->tree, len, align, low, MIN(high, as->mmap_base));
+
+	if (addr)
+		return addr;
+	return vma_find_gap_bottom(&as->tree, len, align, MAX(low, MIN(as->mmap_base, high)), high);
+}
+
 u64 mm_find_and_reserve(struct mm *mm, u64 len, u64 align, u64 low, u64 high)
 {
 	struct aspace *as = mm->as;
@@ -311,9 +321,7 @@ u64 mm_find_and_reserve(struct mm *mm, u64 len, u64 align, u64 low, u64 high)
 	int r;
 
 	for (tries = 0; tries < MM_HOST_TRIES; tries++) {
-		addr = vma_find_gap_top(&as->tree, len, align, low, MIN(high, as->mmap_base));
-		if (!addr)
-			addr = vma_find_gap_bottom(&as->tree, len, align, MAX(low, MIN(as->mmap_base, high)), high);
+		addr = mm_find_gap(mm, len, align, low, high);
 		if (!addr)
 			return 0;
 		r = hm_reserve(addr, len);
