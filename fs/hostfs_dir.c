@@ -32,8 +32,8 @@ struct snap_entry {
 };
 struct snap_block {
 	struct snap_block *next;
-	u32 used;
-	char data[];
+	u64 used;
+	char data[]; /* aligned for entries */
 };
 struct host_snap {
 	struct ref ref;
@@ -149,7 +149,7 @@ static int snap_append(struct host_snap *s, u64 ino, u8 type, const char *name, 
 		b->used = 0;
 		s->blocks = b;
 	}
-	e = (struct snap_entry *)(s->blocks->data + s->blocks->used);
+	e = (struct snap_entry *)(void *)(s->blocks->data + s->blocks->used);
 	s->blocks->used += need;
 	e->ino = ino;
 	e->type = type;

@@ -108,7 +108,7 @@ void hfd_adopt(struct host_inode *hi, enum hfd_kind kind, int fd)
 }
 
 /*
- * The path of hi from its nearest ancestor with an open directory, into buf (PATH_MAX_LEN). The ancestor is pinned; its descriptor is
+ * The path of hi from its nearest ancestor (or itself) with an open directory, into buf (PATH_MAX_LEN). The ancestor is pinned; its descriptor is
  * returned. hfs_lock is taken inside.
  */
 static int path_from_ancestor(struct host_inode *hi, char *buf, char **path, struct host_inode **ancestor)
@@ -119,7 +119,11 @@ static int path_from_ancestor(struct host_inode *hi, char *buf, char **path, str
 
 	*at = 0;
 	spin_lock(&hfs_lock);
-	do {
+	if (S_ISDIR_(hi->vfs.mode) && hi->fd[HFD_PATH] >= 0) { /* to be opened for reading: from itself */
+		*--at = '.';
+		fd = hi->fd[HFD_PATH];
+	}
+	while (fd < 0) {
 		if (!a->parent || (size_t)(at - buf) < a->name_len + 1u) {
 			fd = a->parent ? -ENAMETOOLONG : -ESTALE;
 			break;
@@ -130,7 +134,7 @@ static int path_from_ancestor(struct host_inode *hi, char *buf, char **path, str
 		memcpy(at, a->name, a->name_len);
 		a = a->parent;
 		fd = a->fd[HFD_PATH] >= 0 ? a->fd[HFD_PATH] : a->fd[HFD_READ];
-	} while (fd < 0);
+	}
 	if (fd >= 0) {
 		a->pins++;
 		unidle_locked(a);

@@ -16,6 +16,9 @@
 #include "userlib/rt/waitq.h"
 #include <linux/fcntl.h>
 #include <linux/stat.h>
+#if __STDC_HOSTED__ /* unit tests: with glibc the kernel's header leaves the S_ names to this one */
+#include <sys/stat.h>
+#endif
 
 #define NAME_MAX_LEN 255
 #define PATH_MAX_LEN 4096
