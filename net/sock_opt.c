@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* getsockopt and setsockopt (socket(7), ip(7), tcp(7)). An option without a row is refused with ENOPROTOOPT. */
+#include "net/stack.h"
+#include "net/tcp/tcp.h"
+#include "userlib/base/string.h"
+#include <asm/socket.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/tcp.h>
+
+static int get_int(const void *val, u32 len, int *out)
+{
+	if (len < 4)
+		return -EINVAL;
+	memcpy(out, val, 4);
+	return 0;
+}
+
+static int get_time(const void *val, u32 len, s64 *out)
+{
+	s64 tv[2];
+
+	if (len < sizeof(tv))
+		return -EINVAL;
+	memcpy(tv, val, sizeof(tv));
+	if (tv[1] < 0 || tv[1] >= 1000000)
+		return -EDOM;
+	*out = tv[0] < 0 ? 0 : tv[0] * NSEC_PER_SEC + tv[1] * 1000;
+	return 0;
+}
+
+static void set_keepalive(struct sock *s, bool on)
+{
+	s->keepalive = on;
+	if (s->tcp && on && s->tcp->state >= TCP_ESTABLISHED) {
+		s->tcp->t_keep = clock_monotonic_ns() + s->tcp->keep_idle_s * NSEC_PER_SEC;
+		tcp_timer_update(s->tcp);
+	}
+}
+
+static int set_socket(struct sock *s, int name, const void *val, u32 len)
+{
+	int v, linger[2];
+
+	if (name == SO_LINGER) {
+		if (len < 8)
+			return -EINVAL;
+		memcpy(linger, val, 8);
+		s->linger_on = linger[0];
+		s->linger_s = linger[1];
+		return 0;
+	}
+	if (name == SO_RCVTIMEO || name == SO_SNDTIMEO)
+		return get_time(val, len, name == SO_RCVTIMEO ? &s->rcvtimeo : &s->sndtimeo);
+	if (name == SO_BINDTODEVICE)
+		return -EPERM;
+	if (get_int(val, len, &v))
+		return -EINVAL;
+	switch (name) {
+	case SO_REUSEADDR:
+		s->reuseaddr = v;
+		return 0;
+	case SO_REUSEPORT:
+		s->reuseport = v;
+		return 0;
+	case SO_BROADCAST:
+		s->broadcast = v;
+		return 0;
+	case SO_KEEPALIVE:
+		set_keepalive(s, v);
+		return 0;
+	case SO_OOBINLINE:
+		s->oobinline = v;
+		return 0;
+	case SO_SNDBUF:
+	case SO_SNDBUFFORCE:
+		v = MAX(v, 0);
+		s->sndbuf = MIN(MAX((u32)v * 2, 4608u), 4u << 20);
+		return 0;
+	case SO_RCVBUF:
+	case SO_RCVBUFFORCE:
+		v = MAX(v, 0);
+		s->rcvbuf = MIN(MAX((u32)v * 2, 2304u), 4u << 20);
+		return 0;
+	case SO_RCVLOWAT:
+		s->rcvlowat = (u32)MAX(v, 1);
+		return 0;
+	case SO_PRIORITY:
+	case SO_BUSY_POLL:
+	case SO_DONTROUTE:
+		return 0; /* hints without meaning on these links */
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int set_tcp(struct sock *s, int name, const void *val, u32 len)
+{
+	struct tcp_conn *c = s->tcp;
+	int v;
+
+	if (!c)
+		return -ENOPROTOOPT;
+	if (name == TCP_CONGESTION)
+		return len >= 4 && !memcmp(val, "reno", 4) ? 0 : -ENOENT;
+	if (get_int(val, len, &v))
+		return -EINVAL;
+	switch (name) {
+	case TCP_NODELAY:
+		s->nodelay = v;
+		if (v && c->state >= TCP_ESTABLISHED)
+			tcp_output(c);
+		return 0;
+	case TCP_CORK:
+		s->cork = v;
+		if (!v && c->state >= TCP_ESTABLISHED)
+			tcp_output(c);
+		return 0;
+	case TCP_QUICKACK:
+		if (v && c->delack)
+			tcp_send_ack(c);
+		return 0;
+	case TCP_KEEPIDLE:
+	case TCP_KEEPINTVL:
+	case TCP_KEEPCNT:
+		if (v < 1 || v > (name == TCP_KEEPCNT ? 127 : 32767))
+			return -EINVAL;
+		*(name == TCP_KEEPIDLE ? &c->keep_idle_s : name == TCP_KEEPINTVL ? &c->keep_intvl_s : &c->keep_cnt) = (u32)v;
+		set_keepalive(s, s->keepalive);
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		return 0; /* a hint: accept may be early */
+	case TCP_MAXSEG:
+		if (v < 88 || v > 32767)
+			return -EINVAL;
+		c->mss = (u32)v;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int set_ip(struct sock *s, int name, const void *val, u32 len)
+{
+	int v = 0;
+
+	if (len >= 4)
+		memcpy(&v, val, 4);
+	else if (len >= 1)
+		v = *(const u8 *)val;
+	else
+		return -EINVAL;
+	switch (name) {
+	case IP_TOS:
+		s->tos = (u8)v;
+		return 0;
+	case IP_TTL:
+		if (v != -1 && (v < 1 || v > 255))
+			return -EINVAL;
+		s->ttl = v == -1 ? 64 : (u8)v;
+		return 0;
+	case IP_MTU_DISCOVER:
+		return v >= 0 && v <= 5 ? 0 : -EINVAL;
+	case IP_RECVERR:
+		s->recv_err = v;
+		return 0;
+	case IP_BIND_ADDRESS_NO_PORT:
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int set_ip6(struct sock *s, int name, const void *val, u32 len)
+{
+	int v;
+
+	if (s->family != 10)
+		return -ENOPROTOOPT;
+	if (get_int(val, len, &v))
+		return -EINVAL;
+	switch (name) {
+	case IPV6_V6ONLY:
+		if (s->bound)
+			return -EINVAL;
+		s->v6only = v;
+		return 0;
+	case IPV6_TCLASS:
+		s->tos = (u8)v;
+		return 0;
+	case IPV6_UNICAST_HOPS:
+		s->ttl = v == -1 ? 64 : (u8)v;
+		return 0;
+	case IPV6_RECVERR:
+	case IPV6_MTU_DISCOVER:
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len)
+{
+	int r;
+
+	net_lock_get();
+	switch (level) {
+	case SOL_SOCKET:
+		r = set_socket(s, name, val, len);
+		break;
+	case IPPROTO_TCP:
+		r = set_tcp(s, name, val, len);
+		break;
+	case IPPROTO_IP:
+		r = set_ip(s, name, val, len);
+		break;
+	case IPPROTO_IPV6:
+		r = set_ip6(s, name, val, len);
+		break;
+	default:
+		r = -ENOPROTOOPT;
+	}
+	net_lock_put();
+	return r;
+}
+
+static int get_socket(struct sock *s, int name, int *v)
+{
+	switch (name) {
+	case SO_TYPE:
+		*v = s->type;
+		return 0;
+	case SO_DOMAIN:
+		*v = s->family;
+		return 0;
+	case SO_PROTOCOL:
+		*v = s->protocol;
+		return 0;
+	case SO_ERROR:
+		*v = s->error;
+		s->error = 0;
+		return 0;
+	case SO_REUSEADDR:
+		*v = s->reuseaddr;
+		return 0;
+	case SO_REUSEPORT:
+		*v = s->reuseport;
+		return 0;
+	case SO_BROADCAST:
+		*v = s->broadcast;
+		return 0;
+	case SO_KEEPALIVE:
+		*v = s->keepalive;
+		return 0;
+	case SO_OOBINLINE:
+		*v = s->oobinline;
+		return 0;
+	case SO_SNDBUF:
+		*v = (int)s->sndbuf;
+		return 0;
+	case SO_RCVBUF:
+		*v = (int)s->rcvbuf;
+		return 0;
+	case SO_RCVLOWAT:
+		*v = (int)s->rcvlowat;
+		return 0;
+	case SO_ACCEPTCONN:
+		*v = s->tcp && s->tcp->state == TCP_LISTEN;
+		return 0;
+	case SO_PRIORITY:
+	case SO_BUSY_POLL:
+	case SO_DONTROUTE:
+		*v = 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int get_tcp(struct sock *s, int name, int *v)
+{
+	struct tcp_conn *c = s->tcp;
+
+	if (!c)
+		return -ENOPROTOOPT;
+	switch (name) {
+	case TCP_NODELAY:
+		*v = s->nodelay;
+		return 0;
+	case TCP_CORK:
+		*v = s->cork;
+		return 0;
+	case TCP_QUICKACK:
+		*v = 1;
+		return 0;
+	case TCP_KEEPIDLE:
+		*v = (int)c->keep_idle_s;
+		return 0;
+	case TCP_KEEPINTVL:
+		*v = (int)c->keep_intvl_s;
+		return 0;
+	case TCP_KEEPCNT:
+		*v = (int)c->keep_cnt;
+		return 0;
+	case TCP_MAXSEG:
+		*v = (int)c->mss;
+		return 0;
+	case TCP_DEFER_ACCEPT:
+		*v = 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static void fill_tcp_info(struct tcp_conn *c, struct tcp_info *ti)
+{
+	static const u8 map[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
+
+	memset(ti, 0, sizeof(*ti));
+	ti->tcpi_state = map[c->state];
+	ti->tcpi_options = (u8)((c->ts_ok ? 1 : 0) | (c->wscale_ok ? 4 : 0));
+	ti->tcpi_snd_wscale = c->snd_wscale & 15;
+	ti->tcpi_rcv_wscale = c->rcv_wscale & 15;
+	ti->tcpi_rto = (u32)(c->rto / 1000);
+	ti->tcpi_ato = TCP_DELACK_NS / 1000;
+	ti->tcpi_snd_mss = c->mss;
+	ti->tcpi_rcv_mss = c->rcv_mss;
+	ti->tcpi_unacked = (c->snd_nxt - c->snd_una + c->mss - 1) / MAX(c->mss, 1u);
+	ti->tcpi_rtt = (u32)(c->srtt / 1000);
+	ti->tcpi_rttvar = (u32)(c->rttvar / 1000);
+	ti->tcpi_snd_ssthresh = c->ssthresh;
+	ti->tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u);
+	ti->tcpi_advmss = c->rcv_mss;
+	ti->tcpi_rcv_space = c->s->rcvbuf;
+	ti->tcpi_retransmits = (u8)c->retries;
+	ti->tcpi_total_retrans = (u32)c->total_retrans;
+}
+
+static int get_value(struct sock *s, int level, int name, int *v)
+{
+	switch (level) {
+	case SOL_SOCKET:
+		return get_socket(s, name, v);
+	case IPPROTO_TCP:
+		return get_tcp(s, name, v);
+	case IPPROTO_IP:
+		*v = name == IP_TOS ? s->tos : name == IP_TTL ? s->ttl : name == IP_MTU_DISCOVER ? 1 : name == IP_RECVERR ? s->recv_err : -1;
+		return *v < 0 ? -ENOPROTOOPT : 0;
+	case IPPROTO_IPV6:
+		*v = name == IPV6_V6ONLY ? s->v6only : name == IPV6_UNICAST_HOPS ? s->ttl : name == IPV6_TCLASS ? s->tos : -1;
+		return *v < 0 || s->family != 10 ? -ENOPROTOOPT : 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+/* Options that are not one int. -ENOPROTOOPT: it is. */
+static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
+{
+	union {
+		struct tcp_info ti;
+		int linger[2];
+		s64 tv[2];
+		char cc[16];
+	} u;
+	u32 n;
+
+	if (level == SOL_SOCKET && name == SO_LINGER) {
+		u.linger[0] = s->linger_on;
+		u.linger[1] = s->linger_s;
+		n = sizeof(u.linger);
+	} else if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO)) {
+		s64 t = name == SO_RCVTIMEO ? s->rcvtimeo : s->sndtimeo;
+
+		u.tv[0] = t / NSEC_PER_SEC;
+		u.tv[1] = t % NSEC_PER_SEC / 1000;
+		n = sizeof(u.tv);
+	} else if (level == IPPROTO_TCP && name == TCP_INFO && s->tcp) {
+		fill_tcp_info(s->tcp, &u.ti);
+		n = sizeof(u.ti);
+	} else if (level == IPPROTO_TCP && name == TCP_CONGESTION && s->tcp) {
+		memset(u.cc, 0, sizeof(u.cc));
+		memcpy(u.cc, "reno", 4);
+		n = sizeof(u.cc);
+	} else {
+		return -ENOPROTOOPT;
+	}
+	*len = MIN(*len, n);
+	memcpy(val, &u, *len);
+	return 0;
+}
+
+int net_sock_getopt(struct sock *s, int level, int name, void *val, u32 *len)
+{
+	int v = 0, r;
+
+	net_lock_get();
+	r = get_struct(s, level, name, val, len);
+	if (r == -ENOPROTOOPT) {
+		r = get_value(s, level, name, &v);
+		if (!r) {
+			*len = MIN(*len, 4u);
+			memcpy(val, &v, *len);
+		}
+	}
+	net_lock_put();
+	return r;
+}

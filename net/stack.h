@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside net/: the stack's lock, interfaces, sockets as the protocols see them, and the functions protocols call on one another.
+ * One spinlock (net_lock) covers all state in this first form: packets are processed to completion under it, from whichever kThread polls;
+ * sends go out under it. Packet memory is two static frames (one in, one out): nothing is allocated per packet but out-of-order and loopback data.
+ */
+#ifndef NET_STACK_H
+#define NET_STACK_H
+
+#include "base/list.h"
+#include "net/net.h"
+#include "userlib/rt/lock.h"
+#include "userlib/rt/timer.h"
+#include "userlib/rt/uthread.h"
+#include <linux/eventpoll.h>
+
+#define NET_FRAME_MAX (65536 + 256)
+#define NET_HEADROOM 128 /* virtio + Ethernet + IP + TCP options */
+
+extern struct spinlock net_lock;
+void net_lock_get(void);
+void net_lock_put(void); /* delivers loopback packets first */
+
+/* Why a packet was dropped; counted. */
+#define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) X(link) X(syn_queue) X(paws) X(window)
+enum net_drop {
+#define X(n) NET_DROP_##n,
+	NET_DROPS(X)
+#undef X
+	NET_DROP_COUNT
+};
+extern u64 net_drops[NET_DROP_COUNT];
+static inline void net_drop(enum net_drop why)
+{
+	net_drops[why]++;
+}
+
+struct netif {
+	char name[16];
+	int index;
+	u32 flags, mtu;
+	u8 mac[6];
+	u32 ip, prefix_len, mask; /* network order, mask too */
+	bool csum_offload, tso;	  /* transmit: the link fills checksums, cuts large segments */
+	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
+	const struct nic_ops *ops;
+	void *nic;
+};
+/* One back end: a file in net/nic/. send: a whole frame (L2 if the link has it), offsets for partial checksum if csum_start. */
+struct tx_meta {
+	u16 csum_start, csum_offset; /* from the frame's start; 0 = complete */
+	u16 gso_size, hdr_len;	     /* TCP payload per segment, headers in all; 0 = no GSO */
+};
+struct nic_ops {
+	const char *name;
+	bool ethernet;
+	int (*send)(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m);
+};
+extern struct netif net_lo, net_eth;
+extern u32 net_gateway;
+int nic_tap_attach(struct netif *n, const struct net_config *c);
+
+/* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
+extern u8 net_tx[NET_FRAME_MAX];
+void net_loop_queue(const u8 *ip_packet, u32 len);
+
+/* ip.c. csum_ok: the link vouches for the transport checksum. */
+void eth_input(struct netif *n, const u8 *frame, u32 len, bool csum_ok);
+void ip_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
+struct netif *ip_route(u32 dst, u32 *src); /* NULL: no route; *src: address to use */
+u32 ip_mss(u32 dst);
+bool ip_is_local(u32 ip);
+/* payload: transport header + data, at least NET_HEADROOM - 60 bytes of room before it in net_tx. csum_at: offset of the checksum field, 0xffff none. */
+int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
+u16 csum_fold(u64 sum);
+u64 csum_add(const void *p, u32 len, u64 sum);
+u64 csum_pseudo(u32 src, u32 dst, u8 proto, u32 len);
+static inline u16 be16(u16 v)
+{
+	return __builtin_bswap16(v);
+}
+static inline u32 be32(u32 v)
+{
+	return __builtin_bswap32(v);
+}
+
+/* ---- sockets ---- */
+struct dgram {
+	struct list link;
+	u32 ip;
+	u16 port;
+	u32 len;
+	u8 data[];
+};
+
+struct tcp_conn;
+struct sock {
+	struct list hash_link; /* [net_lock] protocol's table */
+	struct list all_link;  /* [net_lock] */
+	struct waitq wq;
+	int family, type, protocol; /* [I] */
+	u32 lip, rip;		    /* network order */
+	u16 lport, rport;	    /* host order */
+	bool bound, connected, user_gone, dead;
+	bool reuseaddr, reuseport, broadcast, keepalive, v6only, nodelay, cork, oobinline, recv_err, pktinfo, timestamp;
+	u8 ttl, tos, shut; /* shut: 1 read, 2 write */
+	int error;	   /* SO_ERROR, positive */
+	bool linger_on;
+	int linger_s;
+	s64 rcvtimeo, sndtimeo; /* ns, 0 = none */
+	u32 rcvbuf, sndbuf, rcvlowat;
+	u32 uid;
+	u64 inode;
+	s64 dead_since;
+	/* datagrams */
+	struct list dgrams;
+	u32 dgram_bytes;
+	/* TCP */
+	struct tcp_conn *tcp;
+};
+extern struct list net_socks; /* [net_lock] all */
+struct sock *sock_alloc(int family, int type, int protocol);
+void sock_bury(struct sock *s); /* unlinks; freed a while later, when no timer callback can still look at it */
+void sock_wake(struct sock *s, u32 events);
+void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port);
+void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a);
+int addr_check(const struct sock *s, const struct net_addr *a);
+
+/* udp.c; also ICMP echo ("ping") sockets */
+void udp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);
+void ping_input(u32 src, const u8 *icmp, u32 len);
+int udp_bind(struct sock *s, u32 ip, u16 port);
+ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags);
+void udp_icmp_error(u32 dst, u16 lport, u16 rport, int err);
+
+/* tcp/ */
+void tcp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);
+u32 tcp_poll(struct sock *s);
+void net_dead_sweep(s64 now);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers of a connection: retransmission, persist (zero window), delayed ACK, keep-alive, life (TIME-WAIT, FIN-WAIT-2 of closed
+ * sockets). One kernel timer per connection serves the earliest; it is moved earlier at once, later only when it fires.
+ */
+#include "net/tcp/tcp.h"
+
+static s64 earliest(const struct tcp_conn *c)
+{
+	const s64 *t[] = { &c->t_rexmit, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
+	s64 e = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(t); i++)
+		if (*t[i] && (!e || *t[i] < e))
+			e = *t[i];
+	return e;
+}
+
+void tcp_timer_update(struct tcp_conn *c)
+{
+	s64 e = earliest(c);
+
+	if (e && (!timer_is_armed(&c->timer) || e < c->timer.expires_ns))
+		timer_start(&c->timer, e);
+}
+
+void tcp_rexmit_start(struct tcp_conn *c)
+{
+	u32 shift = MIN(c->retries, 10u);
+
+	c->t_rexmit = clock_monotonic_ns() + MIN(c->rto << shift, (s64)TCP_RTO_MAX_NS);
+	tcp_timer_update(c);
+}
+
+void tcp_enter_time_wait(struct tcp_conn *c)
+{
+	tcp_set_state(c, TCP_TIME_WAIT);
+	c->t_rexmit = c->t_persist = c->t_keep = 0;
+	c->t_life = clock_monotonic_ns() + 2 * TCP_MSL_NS;
+	tcp_timer_update(c);
+}
+
+static void retransmit(struct tcp_conn *c)
+{
+	u32 max = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ? TCP_SYN_RETRIES : TCP_MAX_RETRIES;
+
+	c->t_rexmit = 0;
+	if (c->snd_una == c->snd_max)
+		return;
+	if (c->retries >= max) {
+		tcp_abort(c, ETIMEDOUT);
+		return;
+	}
+	tcp_cc_timeout(c);
+	c->retries++;
+	c->total_retrans++;
+	c->rtt_start = 0; /* Karn */
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
+		tcp_send_syn(c);
+	} else {
+		c->snd_nxt = c->snd_una;
+		tcp_output(c);
+	}
+	tcp_rexmit_start(c);
+}
+
+static void persist(struct tcp_conn *c)
+{
+	c->t_persist = 0;
+	if (c->snd_wnd || !c->snd.len)
+		return;
+	tcp_send_probe(c);
+	if (c->persist_shift < 8)
+		c->persist_shift++;
+	c->t_persist = clock_monotonic_ns() + (c->rto << c->persist_shift);
+}
+
+static void keepalive(struct tcp_conn *c, s64 now)
+{
+	s64 idle = now - c->last_rx;
+
+	c->t_keep = 0;
+	if (!c->s->keepalive || c->state < TCP_ESTABLISHED || c->state == TCP_TIME_WAIT)
+		return;
+	if (idle < c->keep_idle_s * NSEC_PER_SEC) {
+		c->keep_probes = 0;
+		c->t_keep = c->last_rx + c->keep_idle_s * NSEC_PER_SEC;
+		return;
+	}
+	if (c->keep_probes >= c->keep_cnt) {
+		tcp_send_rst(c);
+		tcp_abort(c, ETIMEDOUT);
+		return;
+	}
+	c->keep_probes++;
+	tcp_send_probe(c);
+	c->t_keep = now + c->keep_intvl_s * NSEC_PER_SEC;
+}
+
+void tcp_timer_fn(struct timer *t)
+{
+	struct tcp_conn *c = container_of(t, struct tcp_conn, timer);
+	s64 now = clock_monotonic_ns();
+
+	net_lock_get();
+	if (!c->s->dead) {
+		if (c->t_delack && c->t_delack <= now) {
+			c->t_delack = 0;
+			if (c->delack)
+				tcp_send_ack(c);
+		}
+		if (c->t_rexmit && c->t_rexmit <= now)
+			retransmit(c);
+		if (c->t_persist && c->t_persist <= now)
+			persist(c);
+		if (c->t_keep && c->t_keep <= now)
+			keepalive(c, now);
+		if (c->t_life && c->t_life <= now) {
+			c->t_life = 0;
+			list_del(&c->s->hash_link);
+			tcp_set_state(c, TCP_CLOSED);
+			if (c->s->user_gone)
+				tcp_destroy(c);
+		}
+		if (!c->s->dead && c->state != TCP_CLOSED)
+			tcp_timer_update(c);
+	}
+	net_lock_put();
+}
