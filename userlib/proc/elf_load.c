@@ -264,8 +264,7 @@ int elf_load(struct exec_ctx *x, struct mm *mm, struct exec_result *out)
 	r = build_stack(x, mm, &out->sp);
 	if (r)
 		return r;
-	mm->exe = x->exe;
-	path_get(&mm->exe);
+	mm_set_exe(mm, &x->exe);
 	out->entry = im->has_interp ? im->interp.bias + im->interp.eh.e_entry : im->prog.bias + im->prog.eh.e_entry;
 	return 0;
 }

@@ -138,30 +138,13 @@ static void forget_all(struct mm *mm)
 	as_uncharge(as, committed);
 }
 
-void mm_put(struct mm *mm)
+/* [lock] The host side of losing all of mm. */
+static void unmap_all(struct mm *mm)
 {
-	struct aspace *as = mm->as;
-
-	if (!ref_put(&mm->ref))
-		return;
-	as_lock(as);
-	forget_all(mm);
-	list_del(&mm->link);
-	as_unlock(as);
-	if (mm->exe.mnt)
-		path_put(&mm->exe);
-	slab_free(&mm_slab, mm);
-	aspace_put(as);
-}
-
-void mm_release(struct mm *mm)
-{
-	struct aspace *as = mm->as;
 	struct vma *v;
 	u64 run_start = 0, run_end = 0;
 
-	as_lock(as);
-	list_for_each(v, &as->tree.all, link) {
+	list_for_each(v, &mm->as->tree.all, link) {
 		if (v->mm != mm)
 			continue;
 		if (v->start != run_end) {
@@ -173,20 +156,66 @@ void mm_release(struct mm *mm)
 	}
 	if (run_end)
 		host_munmap((void *)run_start, run_end - run_start);
+}
+
+void mm_release(struct mm *mm)
+{
+	as_lock(mm->as);
+	unmap_all(mm);
 	forget_all(mm);
 	mm->released = 1;
+	as_unlock(mm->as);
+}
+
+static bool has_company(const struct mm *mm)
+{
+	struct mm *o;
+
+	list_for_each(o, &mm->as->mms, link)
+		if (o != mm && !o->released)
+			return true;
+	return false;
+}
+
+void mm_put(struct mm *mm)
+{
+	struct aspace *as = mm->as;
+
+	if (!ref_put(&mm->ref))
+		return;
+	as_lock(as);
+	if (!mm->released && as == mm_current_aspace() && has_company(mm))
+		unmap_all(mm); /* someone (a reader of /proc) held it beyond its owner's end */
+	forget_all(mm);
+	list_del(&mm->link);
 	as_unlock(as);
+	mm_set_exe(mm, NULL);
+	slab_free(&mm_slab, mm);
+	aspace_put(as);
+}
+
+/* While a program runs, its file cannot be opened for writing (ETXTBSY). */
+void mm_set_exe(struct mm *mm, const struct path *exe)
+{
+	if (mm->exe_denies)
+		inode_allow_write(path_inode(&mm->exe));
+	if (mm->exe.mnt)
+		path_put(&mm->exe);
+	mm->exe_denies = 0;
+	mm->exe = (struct path){ NULL, NULL };
+	if (!exe || !exe->mnt)
+		return;
+	mm->exe = *exe;
+	path_get(&mm->exe);
+	mm->exe_denies = inode_deny_write(path_inode(exe)) == 0;
 }
 
 bool mm_is_alone(struct mm *mm)
 {
-	struct mm *o;
-	bool alone = true;
+	bool alone;
 
 	as_lock(mm->as);
-	list_for_each(o, &mm->as->mms, link)
-		if (o != mm && !o->released)
-			alone = false;
+	alone = !has_company(mm);
 	as_unlock(mm->as);
 	return alone;
 }

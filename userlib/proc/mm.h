@@ -62,7 +62,8 @@ struct mm {
 	u32 released;	    /* [as->lock] mappings are gone */
 	u64 auxv[2 * MM_AUXV_MAX];
 	u32 auxv_len;	    /* bytes */
-	struct path exe;    /* [as->lock] reference; mnt NULL = none */
+	struct path exe;    /* [I] once running: reference; mnt NULL = none */
+	u32 exe_denies;	    /* we hold one of its inode's write refusals */
 };
 
 /* Once at boot, after fs: file windows and truncation reach here through fs/'s hooks. */
@@ -82,6 +83,8 @@ static inline struct mm *mm_get(struct mm *mm) { ref_get(&mm->ref); return mm; }
  * in that case no host call is made.
  */
 void mm_put(struct mm *mm);
+/* Sets (NULL: drops) the executed file, which cannot be written while it is set. */
+void mm_set_exe(struct mm *mm, const struct path *exe);
 /* exec or exit while the kProc goes on: unmaps all of mm. Runs in the mm's own kProc, on a kernel stack. */
 void mm_release(struct mm *mm);
 /* Only this mm is left in its aspace (exec may reuse the kProc for a fixed-address program after mm_release). */

@@ -47,10 +47,7 @@ static void copy_mm_fields(struct mm *n, const struct mm *mm)
 	n->vdso = mm->vdso;
 	memcpy(n->auxv, mm->auxv, sizeof(n->auxv));
 	n->auxv_len = mm->auxv_len;
-	if (mm->exe.mnt) {
-		n->exe = mm->exe;
-		path_get(&n->exe);
-	}
+	mm_set_exe(n, &mm->exe);
 }
 
 static void copy_windows(struct aspace *to, const struct aspace *from)
