@@ -219,7 +219,7 @@ static const struct pnode root_children[] = {
 	P_TEXT("cmdline", "junction\n"), P_TEXT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
 	P_TEXT("partitions", "major minor  #blocks  name\n\n"), P_TEXT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n"),
 	P_TEXT("modules", ""), P_TEXT("diskstats", ""), P_TEXT("interrupts", ""), P_TEXT("cgroups",
-	"#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
+	"#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t0\t1\t1\ncpu\t0\t1\t1\ncpuacct\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
 	P_DIR("sys", sys_children), P_DIR("tty", no_children), P_DIR("bus", no_children), P_END,
 };
 static const struct pnode root = {

@@ -159,7 +159,7 @@ static int getattr(struct inode *i, struct kstat *st)
 	if (p) {
 		s64 started = clock_realtime_ns() - clock_boottime_ns() + p->start_ns;
 
-		if (p->dumpable) {
+		if (p->dumpable || p == uproc_self()) { /* one's own are always accessible */
 			st->uid = p->cred.euid;
 			st->gid = p->cred.egid;
 		}
@@ -286,7 +286,7 @@ static int follow(struct inode *i, const struct cred *c, struct path *out)
 	struct kstat st;
 
 	(void)getattr(i, &st);
-	if (c->fsuid != 0 && c->fsuid != st.uid)
+	if (c->fsuid != 0 && c->fsuid != st.uid && pi->pid != uproc_self()->pid)
 		return -EACCES;
 	return pi->node->follow(pi, out);
 }
@@ -362,13 +362,6 @@ static s64 text_seek(struct file *f, s64 off, int whence)
 	return r;
 }
 
-static u32 text_poll(struct file *f, struct poll_table *pt)
-{
-	(void)f;
-	(void)pt;
-	return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
-}
-
 static void text_release(struct file *f)
 {
 	struct open_text *ot = f->private;
@@ -378,7 +371,7 @@ static void text_release(struct file *f)
 }
 
 static const struct file_ops text_ops = {
-	.name = "pseudo", .read = text_read, .write = text_write, .seek = text_seek, .poll = text_poll, .release = text_release,
+	.name = "pseudo", .read = text_read, .write = text_write, .seek = text_seek, .release = text_release,
 };
 
 static int open_text(struct inode *i, struct path *p, unsigned flags, const struct cred *c, struct file **out)

@@ -147,6 +147,7 @@ static void run_handler(struct thread *t, struct trapframe *tf, int sig, const s
 		return;
 	}
 	t->restore_sigmask = 0;
+	t->restart_fn = NULL;
 	sigmask_set(t->sigmask | act->mask | (act->flags & SA_NODEFER ? 0 : SIG_BIT(sig)));
 }
 

@@ -338,8 +338,10 @@ long sys_rt_tgsigqueueinfo(int tgid, int tid, int sig, const void __app *uinfo)
 long sys_restart_syscall(void)
 {
 	struct thread *t = thread_self();
+	long (*fn)(struct thread *t) = t->restart_fn;
 
-	return t->restart_fn ? t->restart_fn(t) : -EINTR;
+	t->restart_fn = NULL;
+	return fn ? fn(t) : -EINTR;
 }
 
 /* proc/pidfd.c: the same rights as kill(2). */
