@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree that programs see at start: the root, volumes, /dev, /proc, /sys. Built once at boot by entry/. */
-#ifndef FS_ROOT_H
-#define FS_ROOT_H
+#ifndef FS_ROOTFS_H
+#define FS_ROOTFS_H
 
 #include "fs/vfs.h"
 
 enum fs_root_mode { FS_ROOT_OVERLAY, FS_ROOT_RO, FS_ROOT_RW }; /* same numbers as JABI_ROOT_* */
 
 struct fs_volume {
-	int fd;		    /* O_PATH directory, or a regular file opened for what is allowed */
+	int host_fd;	    /* O_PATH directory, or a regular file opened for what is allowed */
 	const char *dst;    /* absolute */
-	const char *source; /* for /proc/mounts */
+	const char *src;    /* host path, for /proc/mounts */
 	bool ro, is_file;
 };
 struct fs_root_cfg {
-	int root_fd; /* O_PATH directory */
+	int host_dir_fd; /* O_PATH directory */
 	enum fs_root_mode mode;
-	const char *source;
+	const char *source; /* host path, for /proc/mounts; may be NULL */
 	const struct fs_volume *volumes;
 	u32 nr_volumes;
 };
 
-/* Registers the file systems of fs/ ("tmpfs", "hostfs", "overlay", "ramfs"). First of all fs calls. */
+/* Registers the file systems of fs/ ("tmpfs", "ramfs", "hostfs", "overlay"). fs_build_root does it if nobody has. */
 void fs_init(void);
 /*
  * Mounts everything; call after userlib/proc and userlib/file have registered "proc", "sysfs" and "devpts" (those not registered are left
