@@ -33,10 +33,26 @@ static u64 random_u64(void)
 	return v;
 }
 
+/* ftruncate under the hard file-size limit; the soft one is the program's affair. */
+static int truncate_arena(int fd, u64 size)
+{
+	struct rlimit r, up;
+	int err = 0;
+
+	if (getrlimit(RLIMIT_FSIZE, &r))
+		return errno;
+	up.rlim_cur = up.rlim_max = r.rlim_max;
+	(void)setrlimit(RLIMIT_FSIZE, &up);
+	if (ftruncate(fd, (off_t)size))
+		err = errno;
+	(void)setrlimit(RLIMIT_FSIZE, &r);
+	return err;
+}
+
 int boot_create_arena(struct launch *l)
 {
 	u64 size = ARENA_BYTES;
-	int fd;
+	int fd, err;
 
 	while (size < l->boot.mem_limit)
 		size *= 2;
@@ -44,9 +60,8 @@ int boot_create_arena(struct launch *l)
 	if (fd < 0)
 		return jctl_fail_errno(errno, "free memory or descriptors",
 				       "no memory for the arena");
-	if (ftruncate(fd, (off_t)size)) {
-		int err = errno;
-
+	err = truncate_arena(fd, size);
+	if (err) {
 		close(fd);
 		return jctl_fail_errno(err, "raise the file-size limit (ulimit -f unlimited)",
 				       "no memory for the arena (%llu GiB, sparse)",

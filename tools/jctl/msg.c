@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of jctl: one line each, cause then mend. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,8 @@ int jctl_fail_errno(int err, const char *mend, const char *what, ...)
 	va_start(ap, what);
 	vsnprintf(text, sizeof(text), what, ap);
 	va_end(ap);
+	if (err == EMFILE || err == ENFILE)
+		mend = "raise the descriptor limit (ulimit -n)";
 	print_line(text, strerror(err), mend);
 	return -1;
 }

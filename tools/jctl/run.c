@@ -26,6 +26,8 @@ static int tidy_descriptors(void)
 
 static void launch_init(struct launch *l, const struct run_config *c)
 {
+	sigset_t xfsz;
+
 	memset(l, 0, sizeof(*l));
 	l->cfg = c;
 	l->kernel_fd = l->arena_fd = l->root_fd = l->cache_dir_fd = l->wake_fd = -1;
@@ -33,7 +35,10 @@ static void launch_init(struct launch *l, const struct run_config *c)
 	l->boot.net.tap_fd = -1;
 	for (unsigned i = 0; i < CONFIG_MAX_VOLUMES; i++)
 		l->volume_fd[i] = -1;
-	sigprocmask(SIG_SETMASK, NULL, &l->caller_mask);
+	/* A file-size limit shall be an error of the call that meets it, not our death. */
+	sigemptyset(&xfsz);
+	sigaddset(&xfsz, SIGXFSZ);
+	sigprocmask(SIG_BLOCK, &xfsz, &l->caller_mask);
 }
 
 int cmd_run(int argc, char **argv)
