@@ -4,10 +4,10 @@
  * Also what happens to host signals for the instance (Ctrl-C, SIGTERM) and the counters at the end.
  */
 #include "fs/rootfs.h"
+#include "net/net.h"
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
 #include "userlib/entry/entry.h"
-#include "userlib/entry/net_setup.h"
 #include "userlib/file/file_internal.h"
 #include "userlib/file/host_tty.h"
 #include "userlib/proc/elf.h"
@@ -16,6 +16,7 @@
 #include "userlib/proc/hooks.h"
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/procfs.h"
+#include "userlib/proc/uts.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
@@ -54,8 +55,8 @@ static int build_root(struct path *root)
 	const struct jabi_volume *jv = (const void *)((char *)boot + boot->volumes_off);
 	struct fs_volume vols[32];
 	struct fs_root_cfg cfg = { .host_dir_fd = boot->root_fd,
-				   .mode = boot->root_mode == JABI_ROOT_RW ? FS_ROOT_RW :
-					   boot->root_mode == JABI_ROOT_RO ? FS_ROOT_RO : FS_ROOT_OVERLAY,
+				   .mode = (enum fs_root_mode)boot->root_mode,
+				   .source = boot_str(boot->root_path),
 				   .volumes = vols };
 
 	for (u32 i = 0; i < boot->nr_volumes && i < ARRAY_SIZE(vols); i++) {
@@ -67,6 +68,21 @@ static int build_root(struct path *root)
 		cfg.nr_volumes++;
 	}
 	return fs_build_root(&cfg, root);
+}
+
+static int setup_net(void)
+{
+	const struct jabi_net *n = &boot->net;
+	struct net_config c = { .tap_fd = n->kind == JABI_NET_TAP ? n->tap_fd : -1,
+				.mtu = n->mtu,
+				.vnet_hdr = n->vnet_hdr,
+				.offload = n->offload,
+				.ip = n->ip4,
+				.gateway = n->gw4,
+				.prefix_len = n->prefix_len };
+
+	memcpy(c.mac, n->mac, sizeof(c.mac));
+	return net_configure(&c);
 }
 
 static int open_stdio(struct uproc *p)
@@ -255,7 +271,9 @@ void entry_first_thread(void *arg)
 	if (boot->tty_isset && boot->tty_foreground)
 		host_tty_attach((int)boot->tty_fd, p->sid, p->pgid);
 	set_cwd(p);
-	net_setup();
+	r = setup_net();
+	if (r)
+		fail(125, "cannot bring up the network", r);
 	w = proc_walk_ctx_get(p);
 	r = find_program(&w, name, path_env ? path_env : "/usr/local/bin:/usr/bin:/bin", x->execfn, &file);
 	if (r)
@@ -289,6 +307,7 @@ static void strace_and_stats(void)
 	sys_trace_on = boot->flags & JABI_F_STRACE;
 	sys_stats_on = boot->flags & JABI_F_STATS;
 	strace_fd = boot->strace_fd;
+	uts_set_hostname(boot_str(boot->hostname), boot->hostname.len);
 }
 
 /* In dependency order. */

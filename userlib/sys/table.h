@@ -47,9 +47,9 @@
 	SYS(1, epoll_create, 0, int, size) \
 	SYS(1, epoll_create1, 0, int, flags) \
 	SYS(4, epoll_ctl, 0, int, epfd, int, op, int, fd, void __app *, event) \
-	SYS(6, epoll_pwait, 0, int, epfd, void __app *, events, int, max, int, timeout, const u64 __app *, mask, size_t, size) \
+	SYS(6, epoll_pwait, 0, int, epfd, void __app *, events, int, max, int, timeout_ms, const u64 __app *, mask, size_t, size) \
 	SYS(6, epoll_pwait2, 0, int, epfd, void __app *, events, int, max, const void __app *, timeout, const u64 __app *, mask, size_t, size) \
-	SYS(4, epoll_wait, 0, int, epfd, void __app *, events, int, max, int, timeout) \
+	SYS(4, epoll_wait, 0, int, epfd, void __app *, events, int, max, int, timeout_ms) \
 	SYS(1, eventfd, 0, unsigned, count) \
 	SYS(2, eventfd2, 0, unsigned, count, int, flags) \
 	SYS(3, execve, 0, const char __app *, path, const char __app *const __app *, argv, const char __app *const __app *, envp) \
@@ -100,7 +100,7 @@
 	SYS(0, gettid, 0) \
 	SYS(2, gettimeofday, 0, void __app *, tv, void __app *, tz) \
 	SYS(0, getuid, 0) \
-	SYS(3, inotify_add_watch, 0, int, fd, const char __app *, path, u32, mask) \
+	SYS(3, inotify_add_watch, 0, int, fd, const char __app *, name, u32, mask) \
 	SYS(0, inotify_init, 0) \
 	SYS(1, inotify_init1, 0, int, flags) \
 	SYS(2, inotify_rm_watch, 0, int, fd, int, wd) \
@@ -145,7 +145,7 @@
 	SYS(1, pipe, 0, int __app *, fds) \
 	SYS(2, pipe2, 0, int __app *, fds, int, flags) \
 	SYS(4, pkey_mprotect, 0, u64, addr, u64, len, int, prot, int, pkey) \
-	SYS(3, poll, 0, void __app *, fds, unsigned, n, int, timeout) \
+	SYS(3, poll, 0, void __app *, fds, unsigned, n, int, timeout_ms) \
 	SYS(5, ppoll, 0, void __app *, fds, unsigned, n, void __app *, timeout, const u64 __app *, mask, size_t, size) \
 	SYS(5, prctl, 0, int, op, u64, a2, u64, a3, u64, a4, u64, a5) \
 	SYS(4, pread64, 0, int, fd, void __app *, buf, size_t, len, s64, pos) \
@@ -229,7 +229,7 @@
 	SYS(1, timer_getoverrun, 0, int, id) \
 	SYS(2, timer_gettime, 0, int, id, void __app *, cur) \
 	SYS(4, timer_settime, 0, int, id, int, flags, const void __app *, val, void __app *, old) \
-	SYS(2, timerfd_create, 0, int, clock, int, flags) \
+	SYS(2, timerfd_create, 0, int, clockid, int, flags) \
 	SYS(2, timerfd_gettime, 0, int, fd, void __app *, value) \
 	SYS(4, timerfd_settime, 0, int, fd, int, flags, const void __app *, value, void __app *, old) \
 	SYS(1, times, 0, void __app *, tms) \
