@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is in /dev: names, numbers, modes. How the devices behave is userlib/file's business (chrdev_register). */
 #include "fs/memfs.h"
-#include "fs/root.h"
+#include "fs/rootfs.h"
 #include "fs/vfs_internal.h"
 
 static const struct {

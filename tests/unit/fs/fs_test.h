@@ -11,7 +11,7 @@
 #include "fs/hostfs.h"
 #include "fs/memfs.h"
 #include "fs/overlay.h"
-#include "fs/root.h"
+#include "fs/rootfs.h"
 #include "fs/vfs.h"
 #include "tests/lib/sim_fs.h"
 

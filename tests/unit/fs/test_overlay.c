@@ -388,11 +388,11 @@ START_TEST(whole_root_layout)
 	char name[128];
 
 	t_host("mkdir vol; echo -n v > vol/in; echo -n single > one");
-	cfg.root_fd = open(host_dir, O_PATH | O_DIRECTORY);
+	cfg.host_dir_fd = open(host_dir, O_PATH | O_DIRECTORY);
 	snprintf(name, sizeof(name), "%s/vol", host_dir);
-	v[0] = (struct fs_volume){ .fd = open(name, O_PATH | O_DIRECTORY), .dst = "/mnt/a/b", .source = name };
+	v[0] = (struct fs_volume){ .host_fd = open(name, O_PATH | O_DIRECTORY), .dst = "/mnt/a/b", .src = name };
 	snprintf(name, sizeof(name), "%s/one", host_dir);
-	v[1] = (struct fs_volume){ .fd = open(name, O_RDONLY), .dst = "/etc/one", .source = name, .ro = true, .is_file = true };
+	v[1] = (struct fs_volume){ .host_fd = open(name, O_RDONLY), .dst = "/etc/one", .src = name, .ro = true, .is_file = true };
 	fs_init();
 	ck_assert_int_eq(fs_build_root(&cfg, &root), 0);
 	w.root = w.cwd = root;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Builds the initial tree of mounts from what the launcher handed over. */
-#include "fs/root.h"
+#include "fs/rootfs.h"
 #include "fs/hostfs.h"
 #include "fs/memfs.h"
 #include "fs/overlay.h"
@@ -33,8 +33,8 @@ void fs_init(void)
 
 static int mount_root(const struct fs_root_cfg *cfg, struct path *out)
 {
-	struct hostfs_params hp = { .fd = cfg->root_fd, .writable = cfg->mode == FS_ROOT_RW };
-	struct ovl_params op = { .fd = cfg->root_fd };
+	struct hostfs_params hp = { .fd = cfg->host_dir_fd, .writable = cfg->mode == FS_ROOT_RW };
+	struct ovl_params op = { .fd = cfg->host_dir_fd };
 
 	if (cfg->mode == FS_ROOT_OVERLAY)
 		return vfs_mount_root(&overlay_type, "overlay", &op, 0, out);
@@ -141,11 +141,11 @@ int fs_build_root(const struct fs_root_cfg *cfg, struct path *out)
 		err = mount_pseudo(&w, "cgroup2", "/sys/fs/cgroup");
 	for (u32 n = 0; n < cfg->nr_volumes && !err; n++) {
 		const struct fs_volume *v = &cfg->volumes[n];
-		struct hostfs_params hp = { .fd = v->fd, .writable = !v->ro };
+		struct hostfs_params hp = { .fd = v->host_fd, .writable = !v->ro };
 
-		err = mount_at(&w, &hostfs_type, v->source, NULL, &hp, v->ro ? MNT_RDONLY : 0, v->dst, v->is_file);
+		err = mount_at(&w, &hostfs_type, v->src, NULL, &hp, v->ro ? MNT_RDONLY : 0, v->dst, v->is_file);
 		if (err)
-			log_err("volume %s: cannot be mounted at %s: error %d", v->source, v->dst, -err);
+			log_err("volume %s: cannot be mounted at %s: error %d", v->src, v->dst, -err);
 	}
 	if (err) {
 		path_put(&root);

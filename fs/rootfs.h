@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree that programs see at start: the root, volumes, /dev, /proc, /sys. Built once at boot by entry/. */
-#ifndef FS_ROOT_H
-#define FS_ROOT_H
+#ifndef FS_ROOTFS_H
+#define FS_ROOTFS_H
 
 #include "fs/vfs.h"
 
 enum fs_root_mode { FS_ROOT_OVERLAY, FS_ROOT_RO, FS_ROOT_RW }; /* same numbers as JABI_ROOT_* */
 
 struct fs_volume {
-	int fd;		    /* O_PATH directory, or a regular file opened for what is allowed */
+	int host_fd;	    /* O_PATH directory, or a regular file opened for what is allowed */
 	const char *dst;    /* absolute */
-	const char *source; /* host path, for /proc/mounts */
+	const char *src;    /* host path, for /proc/mounts */
 	bool ro, is_file;
 };
 struct fs_root_cfg {
-	int root_fd; /* O_PATH directory */
+	int host_dir_fd; /* O_PATH directory */
 	enum fs_root_mode mode;
 	const char *source; /* host path, for /proc/mounts; may be NULL */
 	const struct fs_volume *volumes;
