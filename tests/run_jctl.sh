@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# jctl as its user sees it: bad input gives one line and exit code 125 and leaves nothing behind; exit codes, options, configuration
+# file, terminal, signals and an ordinary user behave as the README says. Needs build/jctl and build/junction-kernel; some cases need root.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+jctl=${JCTL:-$top/build/jctl}
+work=$(mktemp -d /tmp/jctl.XXXXXX) || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+verdict() { # NAME OK(0/1) DETAIL
+	if [ "$2" = 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1: $3"
+	fi
+}
+
+# refused NAME PATTERN OPTION...: exit 125, one line on stderr that matches, nothing on stdout
+refused() {
+	local name=$1 pattern=$2 rc ok=0
+	shift 2
+	timeout 20 "$jctl" run "$@" >"$work/out" 2>"$work/err" </dev/null
+	rc=$?
+	[ $rc = 125 ] && [ "$(wc -l <"$work/err")" = 1 ] && [ ! -s "$work/out" ] && grep -q "$pattern" "$work/err" || ok=1
+	verdict "$name" $ok "rc $rc, $(head -3 "$work/err")"
+}
+
+# gives NAME RC STDOUT OPTION...
+gives() {
+	local name=$1 want=$2 text=$3 rc ok=0
+	shift 3
+	timeout 20 "$jctl" run "$@" >"$work/out" 2>"$work/err" </dev/null
+	rc=$?
+	[ $rc = "$want" ] && [ "$(cat "$work/out")" = "$text" ] || ok=1
+	verdict "$name" $ok "rc $rc, out $(head -c 200 "$work/out"), err $(head -3 "$work/err")"
+}
+
+links() { ip -br link 2>/dev/null | wc -l; }
+kernels() { pgrep -fc '^junction: ' || true; }
+links_before=$(links)
+kernels_before=$(kernels)
+
+refused no_program 'no program' --cores 1
+refused unknown_option 'unknown option --frob' --frob true
+refused cores_zero 'not a number of cores' --cores 0 true
+refused mem_small 'out of range' --mem 1 true
+refused mem_junk 'not a size' --mem lots true
+refused root_missing 'No such file' --root "$work/none" true
+refused root_is_file 'Not a directory' --root /etc/passwd true
+refused volume_missing 'No such file' -v "$work/none:/x" true
+refused volume_syntax 'bad volume' -v /x true
+refused workdir_relative 'not absolute' -w tmp true
+refused net_unknown 'bad network' --net bridge true
+refused tap_without_ip 'without an address' --net tap true
+refused ip_syntax 'bad address' --net tap --ip 10.0.0.300/24 true
+refused gw_elsewhere 'not reachable' --net tap --ip 10.0.0.2/24 --gw 10.0.1.1 true
+refused strace_unwritable 'No such file' --strace="$work/none/x" true
+refused config_missing 'No such file' --config "$work/none" true
+echo '{ "cores": 1, "program": ["true"] }' >"$work/bad.json"
+refused config_type 'wrong type\|not an option' --config "$work/bad.json"
+echo '{ "cores": ' >"$work/bad.json"
+refused config_syntax 'not JSON' --config "$work/bad.json"
+(ulimit -f 1000; refused arena_limit 'no memory for the arena' true; [ $failed = 0 ]) || failed=$((failed + 1))
+
+gives exit_zero 0 '' true
+gives exit_code 7 '' sh -c 'exit 7'
+gives not_found 127 '' "$work/no-such-program"
+printf 'text' >"$work/plain"
+gives not_executable 126 '' "$work/plain"
+gives killed 143 '' sh -c 'kill -TERM $$; sleep 5'
+gives environment 0 'a b' -e 'X=a b' sh -c 'echo "$X"'
+gives workdir 0 /usr -w /usr pwd
+gives hostname 0 box --hostname box uname -n
+gives cores 0 1 --cores 1 nproc
+echo content >"$work/file"
+gives volume_file 0 content -v "$work/file:/mnt/f:ro" cat /mnt/f
+mkdir -p "$work/vol"
+gives volume_write 0 '' -v "$work/vol:/mnt" sh -c 'echo x >/mnt/new'
+verdict volume_reached "$([ "$(cat "$work/vol/new" 2>/dev/null)" = x ]; echo $?)" 'file not on the host'
+gives overlay_write 0 y sh -c "echo y >$work/over && cat $work/over"
+verdict overlay_kept "$([ ! -e "$work/over" ]; echo $?)" 'overlay write reached the host'
+echo '{ "env": { "X": "json" }, "workdir": "/usr", "program": "sh", "args": ["-c", "echo $X; pwd"] }' >"$work/ok.json"
+gives config 0 "$(printf 'json\n/usr')" --config "$work/ok.json"
+
+echo input | timeout 20 "$jctl" run cat >"$work/out" 2>/dev/null
+verdict stdin "$([ "$(cat "$work/out")" = input ]; echo $?)" 'pipe to stdin'
+timeout 20 "$jctl" run sh -c 'echo out; echo err >&2' >"$work/out" 2>"$work/err"
+verdict streams "$([ "$(cat "$work/out")" = out ] && [ "$(cat "$work/err")" = err ]; echo $?)" 'stdout and stderr apart'
+timeout 20 "$jctl" run sleep 60 2>/dev/null &
+sleep 1
+kill -TERM $! && wait $!
+verdict sigterm_forwarded "$([ $? = 143 ]; echo $?)" 'SIGTERM to jctl'
+# timeout(1) passes SIGKILL to jctl alone: its instance must follow
+timeout -s KILL 1 "$jctl" run sleep 61 2>/dev/null
+sleep 0.5
+verdict launcher_killed "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'instance outlives a killed launcher'
+
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	as_user() { HOME=$work/none timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+	as_user "$jctl" run id -u >"$work/out" 2>"$work/err"
+	verdict as_user "$([ "$(cat "$work/out")" = 65534 ]; echo $?)" "$(head -3 "$work/err")"
+	as_user "$jctl" run --net tap:jtnone --ip 10.0.0.2/24 true >"$work/out" 2>"$work/err"
+	verdict tap_without_right "$([ $? = 125 ] && [ "$(wc -l <"$work/err")" = 1 ]; echo $?)" "$(head -3 "$work/err")"
+fi
+verdict no_interface_left "$([ "$(links)" = "$links_before" ]; echo $?)" 'an interface is left'
+verdict no_process_left "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'a process is left'
+echo "jctl: $passed passed, $failed failed"
+[ $failed = 0 ]
