@@ -11,6 +11,7 @@
 #include <linux/fcntl.h>
 
 #define TMPFS_MAGIC 0x01021994
+#define SEAL_EXEC 0x20u /* F_SEAL_EXEC, newer than some headers */
 
 static struct slab inode_slab = SLAB_INIT("memfs_inode", struct mem_inode);
 
@@ -309,7 +310,7 @@ int memfs_add_seals(struct inode *i, u32 seals)
 	struct mem_inode *mi = mem_i(i);
 	int err = 0;
 
-	if (memfs_get_seals(i) < 0 || (seals & ~(u32)(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+	if (memfs_get_seals(i) < 0 || (seals & ~(u32)(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | SEAL_EXEC)))
 		return -EINVAL;
 	mutex_lock(&i->lock);
 	spin_lock(&mi->lock);

@@ -371,7 +371,10 @@ ssize path_name(const struct path *p, const struct path *root, char *buf, size_t
 		return -ENAMETOOLONG;
 	spin_lock(&dcache_lock);
 	if (!p->dentry->parent && p->dentry != p->mnt->root) { /* vfs_anon_path */
-		r = prepend(buf, &at, p->dentry->name, p->dentry->name_len) ? 2 : -ENAMETOOLONG;
+		bool file = mark_deleted && p->dentry->name[0] == '/'; /* memfd: a file that never had a name */
+
+		r = (!file || prepend(buf, &at, " (deleted)", 10)) && prepend(buf, &at, p->dentry->name, p->dentry->name_len) ? 2 :
+																 -ENAMETOOLONG;
 	} else {
 		bool gone = mark_deleted && p->dentry->deleted;
 
