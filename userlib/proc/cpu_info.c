@@ -2,6 +2,7 @@
 /* CPUID, decoded. */
 #include "userlib/proc/cpu_info.h"
 #include "userlib/base/string.h"
+#include "userlib/rt/clock.h"
 
 struct regs {
 	u32 a, b, c, d;
@@ -13,6 +14,31 @@ static struct regs cpuid(u32 leaf, u32 sub)
 
 	__asm__ volatile("cpuid" : "+a"(r.a), "=b"(r.b), "+c"(r.c), "=d"(r.d));
 	return r;
+}
+
+/* Where the time-stamp counter and the clock stood at boot: its rate, if CPUID does not tell. */
+static u64 tsc_at_boot;
+static s64 ns_at_boot;
+
+static u64 rdtsc(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+
+void cpu_info_init(void)
+{
+	tsc_at_boot = rdtsc();
+	ns_at_boot = clock_monotonic_ns();
+}
+
+static u32 measured_khz(void)
+{
+	u64 us = (u64)(clock_monotonic_ns() - ns_at_boot) / 1000;
+
+	return us < 100 ? 0 : (u32)((rdtsc() - tsc_at_boot) * 1000 / us);
 }
 
 void cpu_info_read(struct cpu_info *c)
@@ -52,6 +78,8 @@ void cpu_info_read(struct cpu_info *c)
 		if (r.a && r.b && r.c)
 			c->khz = (u32)((u64)r.c * r.b / r.a / 1000);
 	}
+	if (!c->khz)
+		c->khz = measured_khz();
 	for (unsigned i = 0; cpu_info_cache(i, &cache); i++)
 		c->cache_kb = MAX(c->cache_kb, cache.size_kb);
 }

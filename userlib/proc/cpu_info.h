@@ -9,6 +9,7 @@ struct cpu_info {
 	char vendor[13], brand[49];
 	u32 family, model, stepping, max_leaf, khz, cache_kb, phys_bits, virt_bits;
 };
+void cpu_info_init(void); /* at boot */
 void cpu_info_read(struct cpu_info *c);
 /* Feature names as Linux's "flags" line has them, those that programs may use. */
 void cpu_info_flags(char *buf, size_t size);

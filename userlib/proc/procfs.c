@@ -3,6 +3,7 @@
 #include "userlib/proc/procfs.h"
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
+#include "userlib/proc/cpu_info.h"
 #include "userlib/proc/procfs_internal.h"
 #include "userlib/proc/uts.h"
 
@@ -242,4 +243,5 @@ void procfs_init(void)
 {
 	fs_type_register(&proc_type);
 	sysfs_init();
+	cpu_info_init();
 }

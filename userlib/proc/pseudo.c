@@ -211,6 +211,19 @@ static int lookup(struct inode *dir, const char *name, unsigned len, struct inod
 	return make_inode(dir->sb, d, n, key, out);
 }
 
+/* Names cannot be made here: as if there were no such place, which is what Linux says. */
+static int create(struct inode *dir, const char *name, unsigned len, u32 mode, u64 rdev, const struct cred *c, struct inode **out)
+{
+	(void)dir;
+	(void)name;
+	(void)len;
+	(void)mode;
+	(void)rdev;
+	(void)c;
+	(void)out;
+	return -ENOENT;
+}
+
 static bool revalidate(struct inode *dir, const char *name, unsigned len, struct inode *child)
 {
 	const struct pinode *d = pinode(dir), *c = pinode(child);
@@ -349,17 +362,16 @@ static ssize text_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf_f
 	return r;
 }
 
+/* pos_lock held by the caller */
 static s64 text_seek(struct file *f, s64 off, int whence)
 {
-	s64 r = -EINVAL;
-
-	mutex_lock(&f->pos_lock);
 	if (whence == 1)
 		off += f->pos;
-	if ((whence == 0 || whence == 1) && off >= 0)
-		r = f->pos = off;
-	mutex_unlock(&f->pos_lock);
-	return r;
+	else if (whence != 0)
+		return -EINVAL;
+	if (off < 0)
+		return -EINVAL;
+	return f->pos = off;
 }
 
 static void text_release(struct file *f)
@@ -407,7 +419,7 @@ static int reopen_getattr(struct inode *i, struct kstat *st)
 }
 
 static const struct inode_ops dir_ops = {
-	.lookup = lookup, .readdir = readdir, .revalidate = revalidate, .getattr = getattr, .setattr = setattr, .evict = evict,
+	.lookup = lookup, .create = create, .readdir = readdir, .revalidate = revalidate, .getattr = getattr, .setattr = setattr, .evict = evict,
 };
 static const struct inode_ops file_ops_inode = {
 	.getattr = getattr, .setattr = setattr, .open_file = open_text, .evict = evict,
