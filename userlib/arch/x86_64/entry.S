@@ -20,6 +20,8 @@ kernel_entry_syscall:
 	lahf
 	seto %al
 	mov %ax, TF_AHFLAGS(%rsp)
+	pushfq
+	popq TF_RFLAGS(%rsp)
 	mov %rcx, TF_RIP(%rsp)
 	mov %gs:GS_USER_RSP, %rax
 	mov %rax, TF_RSP(%rsp)
@@ -44,6 +46,8 @@ exit_check:
 	jne exit_slow
 	cmpq $TF_SYSCALL, TF_KIND(%rsp)
 	jne exit_full
+	testb $4, TF_RFLAGS+1(%rsp) /* the direction flag is not in ahflags, and hardly ever set */
+	jnz exit_df
 	movzwl TF_AHFLAGS(%rsp), %eax
 	add $0x7f, %al
 	sahf
@@ -64,6 +68,11 @@ exit_check:
 	mov TF_RSP(%rsp), %rsp
 exit_jmp:
 	jmp *%rcx
+exit_df:
+	movq $0x33, TF_CS(%rsp)
+	movq $0x2b, TF_SS(%rsp)
+	mov TF_RIP(%rsp), %rcx
+	mov %rcx, TF_RCX(%rsp)
 exit_full:
 	mov TF_RDI(%rsp), %rdi
 	mov TF_RSI(%rsp), %rsi
