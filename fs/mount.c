@@ -236,18 +236,31 @@ int vfs_umount(const struct path *at, unsigned flags)
 	return 0;
 }
 
+/* Works on a referenced copy of the list, so fn may do anything, also with mounts. */
 int vfs_for_each_mount(int (*fn)(struct mount *m, void *arg), void *arg)
 {
-	struct mount *m;
+	struct mount *m, **copy;
+	size_t n = 0, cap = 0;
 	int r = 0;
 
 	mutex_lock(&mount_lock);
-	list_for_each(m, &mounts, link) {
-		r = fn(m, arg);
-		if (r)
-			break;
-	}
+	list_for_each(m, &mounts, link)
+		cap++;
+	copy = kmem_alloc(MAX(cap, (size_t)1) * sizeof(*copy));
+	if (copy)
+		list_for_each(m, &mounts, link) {
+			mount_get(m);
+			copy[n++] = m;
+		}
 	mutex_unlock(&mount_lock);
+	if (!copy)
+		return -ENOMEM;
+	for (size_t k = 0; k < n; k++) {
+		if (!r)
+			r = fn(copy[k], arg);
+		mount_put(copy[k]);
+	}
+	kmem_free(copy, MAX(cap, (size_t)1) * sizeof(*copy));
 	return r;
 }
 
