@@ -9,6 +9,7 @@ jctl=${JCTL:-$top/build/jctl}
 work=$(mktemp -d /tmp/jctl.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
+name=jt$$
 
 verdict() { # NAME OK(0/1) DETAIL
 	if [ "$2" = 0 ]; then
@@ -21,26 +22,26 @@ verdict() { # NAME OK(0/1) DETAIL
 
 # refused NAME PATTERN OPTION...: exit 125, one line on stderr that matches, nothing on stdout
 refused() {
-	local name=$1 pattern=$2 rc ok=0
+	local what=$1 pattern=$2 rc ok=0
 	shift 2
-	timeout 20 "$jctl" run "$@" >"$work/out" 2>"$work/err" </dev/null
+	timeout 20 "$jctl" run --name $name "$@" >"$work/out" 2>"$work/err" </dev/null
 	rc=$?
 	[ $rc = 125 ] && [ "$(wc -l <"$work/err")" = 1 ] && [ ! -s "$work/out" ] && grep -q "$pattern" "$work/err" || ok=1
-	verdict "$name" $ok "rc $rc, $(head -3 "$work/err")"
+	verdict "$what" $ok "rc $rc, $(head -3 "$work/err")"
 }
 
 # gives NAME RC STDOUT OPTION...
 gives() {
-	local name=$1 want=$2 text=$3 rc ok=0
+	local what=$1 want=$2 text=$3 rc ok=0
 	shift 3
-	timeout 20 "$jctl" run "$@" >"$work/out" 2>"$work/err" </dev/null
+	timeout 20 "$jctl" run --name $name "$@" >"$work/out" 2>"$work/err" </dev/null
 	rc=$?
 	[ $rc = "$want" ] && [ "$(cat "$work/out")" = "$text" ] || ok=1
-	verdict "$name" $ok "rc $rc, out $(head -c 200 "$work/out"), err $(head -3 "$work/err")"
+	verdict "$what" $ok "rc $rc, out $(head -c 200 "$work/out"), err $(head -3 "$work/err")"
 }
 
 links() { ip -br link 2>/dev/null | wc -l; }
-kernels() { pgrep -fc '^junction: ' || true; }
+kernels() { pgrep -fc "^junction: $name\$" || true; } # ours only: other tests may run
 links_before=$(links)
 kernels_before=$(kernels)
 
@@ -86,24 +87,24 @@ verdict overlay_kept "$([ ! -e "$work/over" ]; echo $?)" 'overlay write reached 
 echo '{ "env": { "X": "json" }, "workdir": "/usr", "program": "sh", "args": ["-c", "echo $X; pwd"] }' >"$work/ok.json"
 gives config 0 "$(printf 'json\n/usr')" --config "$work/ok.json"
 
-echo input | timeout 20 "$jctl" run cat >"$work/out" 2>/dev/null
+echo input | timeout 20 "$jctl" run --name $name cat >"$work/out" 2>/dev/null
 verdict stdin "$([ "$(cat "$work/out")" = input ]; echo $?)" 'pipe to stdin'
-timeout 20 "$jctl" run sh -c 'echo out; echo err >&2' >"$work/out" 2>"$work/err"
+timeout 20 "$jctl" run --name $name sh -c 'echo out; echo err >&2' >"$work/out" 2>"$work/err"
 verdict streams "$([ "$(cat "$work/out")" = out ] && [ "$(cat "$work/err")" = err ]; echo $?)" 'stdout and stderr apart'
-timeout 20 "$jctl" run sleep 60 2>/dev/null &
+timeout 20 "$jctl" run --name $name sleep 60 2>/dev/null &
 sleep 1
 kill -TERM $! && wait $!
 verdict sigterm_forwarded "$([ $? = 143 ]; echo $?)" 'SIGTERM to jctl'
 # timeout(1) passes SIGKILL to jctl alone: its instance must follow
-timeout -s KILL 1 "$jctl" run sleep 61 2>/dev/null
+timeout -s KILL 1 "$jctl" run --name $name sleep 61 2>/dev/null
 sleep 0.5
 verdict launcher_killed "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'instance outlives a killed launcher'
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	as_user() { HOME=$work/none timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-	as_user "$jctl" run id -u >"$work/out" 2>"$work/err"
+	as_user "$jctl" run --name $name id -u >"$work/out" 2>"$work/err"
 	verdict as_user "$([ "$(cat "$work/out")" = 65534 ]; echo $?)" "$(head -3 "$work/err")"
-	as_user "$jctl" run --net tap:jtnone --ip 10.0.0.2/24 true >"$work/out" 2>"$work/err"
+	as_user "$jctl" run --name $name --net tap:jtnone --ip 10.0.0.2/24 true >"$work/out" 2>"$work/err"
 	verdict tap_without_right "$([ $? = 125 ] && [ "$(wc -l <"$work/err")" = 1 ]; echo $?)" "$(head -3 "$work/err")"
 fi
 verdict no_interface_left "$([ "$(links)" = "$links_before" ]; echo $?)" 'an interface is left'
