@@ -128,6 +128,10 @@ int ovl_getattr(struct inode *i, struct kstat *st)
 	err = memfs_getattr(u, st);
 	st->ino = ovl_shown_ino(u);
 	st->dev = mem_i(u)->origin_dev ? mem_i(u)->origin_dev : i->sb->dev;
+	if (S_ISDIR_(st->mode)) { /* as the disk file systems below would say */
+		st->size = PAGE_SIZE;
+		st->blocks = PAGE_SIZE / 512;
+	}
 	if (S_ISDIR_(st->mode) && oi->lower)
 		st->nlink = 1; /* "not known": nobody counts merged subdirectories */
 	else if (st->nlink == 0 && oi->lower && !S_ISDIR_(st->mode))
