@@ -84,8 +84,10 @@ int poll_files(struct poll_ent *e, u32 n, s64 deadline_ns)
 	struct poll_state s;
 	int found;
 
-	if (!deadline_ns)
-		return scan(e, n, NULL);
+	if (!deadline_ns) {
+		found = scan(e, n, NULL);
+		return found || !uthread_signal_pending() ? found : -EINTR;
+	}
 	s.pt.queue = queue_poll;
 	s.self = uthread_self();
 	s.nr_first = 0;

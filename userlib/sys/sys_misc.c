@@ -72,7 +72,7 @@ long sys_sysinfo(void __app *buf)
 long sys_getrandom(void __app *buf, size_t len, unsigned flags)
 {
 	u8 chunk[256];
-	size_t done = 0;
+	size_t done = 0, got;
 
 	if (flags & ~(unsigned)(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
 	    (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
@@ -82,9 +82,10 @@ long sys_getrandom(void __app *buf, size_t len, unsigned flags)
 		size_t n = MIN(len - done, sizeof(chunk));
 
 		random_bytes(chunk, n);
-		if (copy_to_app((char __app *)buf + done, chunk, n))
+		got = copy_to_app_partial((char __app *)buf + done, chunk, n);
+		done += got;
+		if (got < n)
 			return done ? (long)done : -EFAULT;
-		done += n;
 		if (uthread_signal_pending())
 			break;
 	}

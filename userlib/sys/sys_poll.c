@@ -76,6 +76,13 @@ static int set_mask(const u64 __app *mask, size_t size)
 	return sigmask_set_temp(&m);
 }
 
+/* An interrupted wait keeps its mask until the handler's frame is made: the handler runs under it (signal_deliver.c restores). */
+static void restore_mask(long r)
+{
+	if (r != -EINTR && r != -ERESTARTNOHAND)
+		sigmask_restore_saved();
+}
+
 /* ---- poll ---- */
 
 static long poll_copied(struct app_pollfd *p, struct poll_ent *e, unsigned n, s64 deadline)
@@ -154,7 +161,7 @@ long sys_ppoll(void __app *fds, unsigned n, void __app *timeout, const u64 __app
 	if (r)
 		return r;
 	r = do_poll(fds, n, deadline);
-	sigmask_restore_saved();
+	restore_mask(r);
 	put_rest(timeout, deadline, 1);
 	return r;
 }
@@ -312,7 +319,7 @@ long sys_pselect6(int n, void __app *rd, void __app *wr, void __app *ex, void __
 	if (r)
 		return r;
 	r = do_select(n, rd, wr, ex, deadline);
-	sigmask_restore_saved();
+	restore_mask(r);
 	put_rest(timeout, deadline, 1);
 	return r;
 }
@@ -401,7 +408,7 @@ long sys_epoll_pwait(int epfd, void __app *events, int max, int timeout_ms, cons
 	if (r)
 		return r;
 	r = do_epoll_wait(epfd, events, max, after_ms(timeout_ms));
-	sigmask_restore_saved();
+	restore_mask(r);
 	return r;
 }
 
@@ -415,6 +422,6 @@ long sys_epoll_pwait2(int epfd, void __app *events, int max, const void __app *t
 	if (r)
 		return r;
 	r = do_epoll_wait(epfd, events, max, deadline);
-	sigmask_restore_saved();
+	restore_mask(r);
 	return r;
 }
