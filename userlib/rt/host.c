@@ -220,6 +220,10 @@ int host_getpid(void)
 {
 	return (int)CALL0(__NR_getpid);
 }
+void host_die_with_launcher(void)
+{
+	CALL2(__NR_prctl, 1 /* PR_SET_PDEATHSIG */, 9 /* SIGKILL */);
+}
 void host_exit_group(int code)
 {
 	for (;;)

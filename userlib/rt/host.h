@@ -66,6 +66,8 @@ int host_sched_yield(void);
 int host_tgkill(int pid, int tid, int sig);
 int host_gettid(void);
 int host_getpid(void);
+/* The calling host process is killed when the launcher, its parent, ends (clone does not inherit this). */
+void host_die_with_launcher(void);
 noreturn_fn void host_exit_group(int code);
 noreturn_fn void host_exit_thread(int code);
 /* clone(2) with a given stack: the child starts at fn(arg) on `stack_top` with GS base = gs. */

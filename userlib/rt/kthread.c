@@ -475,6 +475,7 @@ static noreturn_fn void forked_main(void *arg)
 	struct fork_start *s = arg;
 	struct kthread *kt = s->kt;
 
+	host_die_with_launcher();
 	kt->kproc->host_pid = host_getpid();
 	kt->host_tid = kt->kproc->host_pid;
 	spin_lock(&kt->runq_lock);
