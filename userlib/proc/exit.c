@@ -106,12 +106,20 @@ static void reparent_children(struct uproc *p)
 		waitq_wake_everyone(&reaper->wait_children);
 }
 
+#define RSS_LOOK_MAX (4 * GiB) /* beyond this finding out what is resident takes too long for an exit */
+
 static void release_resources(struct uproc *p)
 {
 	struct fdtab *files = p->files;
 	struct fs_ctx *fs = p->fs;
 	struct mm *mm = p->mm;
 
+	if (mm && mm->total_vm < RSS_LOOK_MAX) {
+		struct mm_usage u;
+
+		mm_usage(mm, &u);
+		p->ru_maxrss = MAX(p->ru_maxrss, u.resident / KiB);
+	}
 	signal_flush_exec(p); /* timers */
 	spin_lock(&p->lock); /* /proc looks at them */
 	p->files = NULL;
@@ -158,8 +166,7 @@ void thread_exit(int code)
 			futex_wake_addr(t->clear_child_tid, 1);
 	}
 	spin_lock(&p->lock);
-	p->ru_utime_ns += t->ut.cpu_user_ns;
-	p->ru_stime_ns += t->ut.cpu_sys_ns;
+	p->ru_utime_ns += uthread_cpu_ns(&t->ut);
 	p->ru_nvcsw += t->ut.nr_switches;
 	last = p->nr_threads == 1;
 	if (last && !p->exiting) {
