@@ -12,6 +12,7 @@
 #include "userlib/sys/sys_file_calls.h"
 #include "userlib/sys/sys_mem_calls.h"
 #include "userlib/sys/sys_signal_calls.h"
+#include "userlib/sys/sys_socket_calls.h"
 #include "userlib/proc/clone.h"
 #include "userlib/proc/exec.h"
 #include "userlib/proc/wait.h"
@@ -19,10 +20,13 @@
 
 /* clang-format off */
 #define SYSCALL_TABLE \
+	SYS(3, accept, 0, int, fd, void __app *, addr, int __app *, len) \
+	SYS(4, accept4, 0, int, fd, void __app *, addr, int __app *, len, int, flags) \
 	SYS(2, access, 0, const char __app *, path, int, mode) \
 	SYS(1, adjtimex, 0, void __app *, tx) \
 	SYS(1, alarm, 0, unsigned, seconds) \
 	SYS(2, arch_prctl, 0, int, code, u64, addr) \
+	SYS(3, bind, 0, int, fd, const void __app *, addr, int, len) \
 	SYS(1, brk, 0, u64, addr) \
 	SYS(2, capget, 0, void __app *, hdr, void __app *, data) \
 	SYS(2, capset, 0, void __app *, hdr, const void __app *, data) \
@@ -39,6 +43,7 @@
 	SYS(2, clone3, 0, void __app *, args, size_t, size) \
 	SYS(1, close, 0, int, fd) \
 	SYS(3, close_range, 0, unsigned, first, unsigned, last, unsigned, flags) \
+	SYS(3, connect, 0, int, fd, const void __app *, addr, int, len) \
 	SYS(6, copy_file_range, 0, int, in_fd, s64 __app *, in_pos, int, out_fd, s64 __app *, out_pos, size_t, len, unsigned, flags) \
 	SYS(2, creat, 0, const char __app *, path, unsigned, mode) \
 	SYS(1, dup, 0, int, fd) \
@@ -86,6 +91,7 @@
 	SYS(0, getgid, 0) \
 	SYS(2, getgroups, 0, int, n, u32 __app *, list) \
 	SYS(2, getitimer, 0, int, which, void __app *, cur) \
+	SYS(3, getpeername, 0, int, fd, void __app *, addr, int __app *, len) \
 	SYS(1, getpgid, 0, int, pid) \
 	SYS(0, getpgrp, 0) \
 	SYS(0, getpid, 0) \
@@ -97,6 +103,8 @@
 	SYS(2, getrlimit, 0, unsigned, res, void __app *, rl) \
 	SYS(2, getrusage, 0, int, who, void __app *, ru) \
 	SYS(1, getsid, 0, int, pid) \
+	SYS(3, getsockname, 0, int, fd, void __app *, addr, int __app *, len) \
+	SYS(5, getsockopt, 0, int, fd, int, level, int, name, void __app *, val, int __app *, len) \
 	SYS(0, gettid, 0) \
 	SYS(2, gettimeofday, 0, void __app *, tv, void __app *, tz) \
 	SYS(0, getuid, 0) \
@@ -113,6 +121,7 @@
 	SYS(3, lchown, 0, const char __app *, path, unsigned, uid, unsigned, gid) \
 	SYS(2, link, 0, const char __app *, from, const char __app *, to) \
 	SYS(5, linkat, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to, int, flags) \
+	SYS(2, listen, 0, int, fd, int, backlog) \
 	SYS(3, lseek, 0, int, fd, s64, off, int, whence) \
 	SYS(2, lstat, 0, const char __app *, path, void __app *, st) \
 	SYS(3, madvise, 0, u64, addr, u64, len, int, advice) \
@@ -161,6 +170,9 @@
 	SYS(3, readlink, 0, const char __app *, path, char __app *, buf, int, size) \
 	SYS(4, readlinkat, 0, int, dirfd, const char __app *, path, char __app *, buf, int, size) \
 	SYS(3, readv, 0, int, fd, const void __app *, iov, u64, nr) \
+	SYS(6, recvfrom, 0, int, fd, void __app *, buf, size_t, len, unsigned, flags, void __app *, addr, int __app *, addr_len) \
+	SYS(5, recvmmsg, 0, int, fd, void __app *, vec, unsigned, n, unsigned, flags, void __app *, timeout) \
+	SYS(3, recvmsg, 0, int, fd, void __app *, msg, unsigned, flags) \
 	SYS(2, rename, 0, const char __app *, from, const char __app *, to) \
 	SYS(4, renameat, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to) \
 	SYS(5, renameat2, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to, unsigned, flags) \
@@ -188,6 +200,9 @@
 	SYS(0, sched_yield, 0) \
 	SYS(5, select, 0, int, n, void __app *, rd, void __app *, wr, void __app *, ex, void __app *, timeout) \
 	SYS(4, sendfile, 0, int, out_fd, int, in_fd, s64 __app *, pos, size_t, count) \
+	SYS(4, sendmmsg, 0, int, fd, void __app *, vec, unsigned, n, unsigned, flags) \
+	SYS(3, sendmsg, 0, int, fd, const void __app *, msg, unsigned, flags) \
+	SYS(6, sendto, 0, int, fd, const void __app *, buf, size_t, len, unsigned, flags, const void __app *, addr, int, addr_len) \
 	SYS(2, set_robust_list, 0, void __app *, head, u64, len) \
 	SYS(1, set_tid_address, 0, u32 __app *, p) \
 	SYS(2, setdomainname, 0, const char __app *, name, int, len) \
@@ -205,11 +220,15 @@
 	SYS(2, setreuid, 0, u32, r, u32, e) \
 	SYS(2, setrlimit, 0, unsigned, res, const void __app *, rl) \
 	SYS(0, setsid, 0) \
+	SYS(5, setsockopt, 0, int, fd, int, level, int, name, const void __app *, val, int, len) \
 	SYS(2, settimeofday, 0, const void __app *, tv, const void __app *, tz) \
 	SYS(1, setuid, 0, u32, uid) \
+	SYS(2, shutdown, 0, int, fd, int, how) \
 	SYS(2, sigaltstack, 0, const void __app *, ss, void __app *, old) \
 	SYS(3, signalfd, 0, int, fd, const u64 __app *, mask, size_t, size) \
 	SYS(4, signalfd4, 0, int, fd, const u64 __app *, mask, size_t, size, int, flags) \
+	SYS(3, socket, 0, int, family, int, type, int, protocol) \
+	SYS(4, socketpair, 0, int, family, int, type, int, protocol, int __app *, fds) \
 	SYS(6, splice, 0, int, in, s64 __app *, in_pos, int, out, s64 __app *, out_pos, size_t, len, unsigned, flags) \
 	SYS(2, stat, 0, const char __app *, path, void __app *, st) \
 	SYS(2, statfs, 0, const char __app *, path, void __app *, buf) \

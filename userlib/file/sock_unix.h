@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Between sock_unix.c (names, connections) and sock_unix_io.c (queues of messages). */
+#ifndef USERLIB_FILE_SOCK_UNIX_H
+#define USERLIB_FILE_SOCK_UNIX_H
+
+#include "userlib/file/socket.h"
+
+enum { US_STREAM = 1, US_DGRAM = 2, US_SEQPACKET = 5 };
+#define US_SHUT_RD 1u
+#define US_SHUT_WR 2u
+
+struct umsg {
+	struct list link;
+	u32 len, off, size; /* size: of data[] */
+	u32 nr_files;
+	struct file **files; /* kmem, SCM_MAX_FDS slots at most: nr_files of them */
+	struct sock_cred cred;
+	u8 from[110];	    /* datagrams: the sender's name */
+	u32 from_len;
+	char data[];
+};
+
+struct usock {
+	struct ref ref;
+	int type;		/* [I] */
+	u32 shut;		/* [a] US_SHUT_*, changed under unix_lock */
+	struct usock *peer;	/* [unix_lock] reference */
+	u32 was_connected;	/* [a] */
+	u32 closed;		/* [a] descriptor gone */
+	int err;		/* [a] positive pending error */
+	/* received messages */
+	struct spinlock qlock;
+	struct list queue;	/* [qlock] */
+	u32 queued;		/* [qlock] bytes with overhead */
+	u32 nr_queued;		/* [qlock] */
+	struct mutex read_lock; /* one reader copies at a time */
+	struct waitq wait;	/* everything poll tells of */
+	struct waitq space;	/* datagram senders waiting for room in this queue */
+	u32 rcvbuf, sndbuf;
+	s64 rcvtimeo, sndtimeo; /* ns, 0 = none */
+	/* listening */
+	u32 listening;		/* [a] */
+	u32 backlog, nr_pending;/* [unix_lock] */
+	struct list pending;	/* [unix_lock] struct usock.pending_node, referenced */
+	struct list pending_node;
+	/* name */
+	u8 name[110];		/* [unix_lock] sockaddr_un; name_len 0 = none */
+	u32 name_len;
+	struct list hash_node;	/* [unix_lock] abstract names */
+	struct path path;	/* bound path: reference */
+	struct sock_cred peer_cred, own_cred;
+	u32 passcred;
+};
+
+extern struct spinlock unix_lock;
+struct usock *unix_peer_get(struct usock *u); /* referenced, or NULL */
+void unix_put(struct usock *u);
+int unix_lookup(const struct sock_addr *a, struct usock **out);
+
+ssize unix_send(struct socket *s, struct sock_msg *m);
+ssize unix_recv(struct socket *s, struct sock_msg *m);
+u32 unix_poll(struct socket *s, struct poll_table *pt);
+int unix_bytes(struct socket *s, bool output);
+/* Throws away what is queued. True if there was anything. */
+bool unix_purge(struct usock *u);
+
+#endif
