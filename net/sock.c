@@ -52,19 +52,25 @@ static void drop_dgrams(struct sock *s)
 }
 
 /* [net_lock] */
-void net_dead_sweep(s64 now)
+bool net_dead_sweep(s64 now)
 {
 	struct sock *s, *n;
+	bool left = false;
 
 	list_for_each_safe(s, n, &net_socks, all_link) {
-		if (!s->dead || now - s->dead_since < NSEC_PER_SEC)
+		if (!s->dead)
 			continue;
+		if (now - s->dead_since < NSEC_PER_SEC) {
+			left = true;
+			continue;
+		}
 		list_del(&s->all_link);
 		if (s->tcp)
 			tcp_conn_free(s->tcp);
 		drop_dgrams(s);
 		slab_free(&sock_slab, s);
 	}
+	return left;
 }
 
 void sock_wake(struct sock *s, u32 events)

@@ -63,7 +63,8 @@ static void slow_tick(struct timer *t)
 	s64 now = clock_monotonic_ns();
 
 	net_lock_get();
-	net_dead_sweep(now);
+	if (net_dead_sweep(now))
+		timer_start(&tick, now + 2 * TICK_NS);
 	net_lock_put();
 	(void)t;
 }

@@ -136,6 +136,6 @@ void udp_icmp_error(u32 dst, u16 lport, u16 rport, int err);
 /* tcp/ */
 void tcp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);
 u32 tcp_poll(struct sock *s);
-void net_dead_sweep(s64 now);
+bool net_dead_sweep(s64 now); /* true: some are still too fresh to free */
 
 #endif

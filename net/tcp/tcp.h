@@ -63,7 +63,7 @@ struct tcp_conn {
 	u32 irs, rcv_nxt, rcv_adv; /* rcv_adv: right edge last advertised */
 	u32 mss, rcv_mss;
 	u8 snd_wscale, rcv_wscale;
-	bool wscale_ok, ts_ok, fin_queued, fin_received, ack_now, delack, quickack_mode;
+	bool wscale_ok, ts_ok, fin_queued, fin_received, ack_now, delack, quickack_mode, push;
 	u32 ts_recent;
 	s64 ts_recent_ns;
 	struct tcp_ring snd, rcv;
@@ -82,7 +82,7 @@ struct tcp_conn {
 	struct timer timer;
 	s64 t_rexmit, t_persist, t_delack, t_keep, t_life;
 	u32 keep_idle_s, keep_intvl_s, keep_cnt, keep_probes, user_timeout_ms, persist_shift;
-	s64 last_rx;
+	s64 last_rx, refused_ns;
 	/* listeners, and the children waiting in them */
 	struct sock *listener;
 	struct list accept_link, accept_queue;

@@ -57,6 +57,17 @@ static void challenge_ack(struct tcp_conn *c)
 		tcp_send_ack(c);
 }
 
+/* The answer to an unacceptable segment. Without data at most two a second: two ends that disagree must not answer each other for ever. */
+static void refuse_with_ack(struct tcp_conn *c, const struct tcp_seg *g)
+{
+	s64 now = clock_monotonic_ns();
+
+	if (!g->len && now - c->refused_ns < 500 * NSEC_PER_MSEC)
+		return;
+	c->refused_ns = now;
+	tcp_send_ack(c);
+}
+
 static void established(struct tcp_conn *c)
 {
 	struct sock *l = c->listener;
@@ -124,7 +135,7 @@ static bool sequence_ok(struct tcp_conn *c, struct tcp_seg *g)
 	if (c->ts_ok && g->has_ts && !(g->flags & TH_RST) && (s32)(g->ts_val - c->ts_recent) < 0 &&
 	    now - c->ts_recent_ns < 24 * 86400 * NSEC_PER_SEC) {
 		net_drop(NET_DROP_paws);
-		tcp_send_ack(c);
+		refuse_with_ack(c, g);
 		return false;
 	}
 	if (SEQ_LT(g->seq, c->rcv_nxt)) {
@@ -136,7 +147,7 @@ static bool sequence_ok(struct tcp_conn *c, struct tcp_seg *g)
 		if (dup >= g->len + !!(g->flags & TH_FIN)) { /* nothing new but perhaps its ACK field */
 			if (g->flags & TH_RST)
 				return false;
-			tcp_send_ack(c);
+			refuse_with_ack(c, g);
 			dup = g->len;
 			g->flags &= (u8)~TH_FIN;
 		}
@@ -146,7 +157,7 @@ static bool sequence_ok(struct tcp_conn *c, struct tcp_seg *g)
 	}
 	if (SEQ_GT(g->seq, c->rcv_nxt + wnd) || (wnd == 0 && g->len)) {
 		if (!(g->flags & TH_RST))
-			tcp_send_ack(c);
+			refuse_with_ack(c, g);
 		net_drop(NET_DROP_window);
 		return false;
 	}
@@ -188,9 +199,10 @@ static bool fin_acked(struct tcp_conn *c)
 	}
 }
 
-static void update_window(struct tcp_conn *c, const struct tcp_seg *g)
+/* A segment that acknowledges new data always counts: else the right edge would move with snd_una, beyond what was offered. */
+static void update_window(struct tcp_conn *c, const struct tcp_seg *g, bool advanced)
 {
-	if (SEQ_LT(c->snd_wl1, g->seq) || (c->snd_wl1 == g->seq && SEQ_LEQ(c->snd_wl2, g->ack))) {
+	if (advanced || SEQ_LT(c->snd_wl1, g->seq) || (c->snd_wl1 == g->seq && SEQ_LEQ(c->snd_wl2, g->ack))) {
 		u32 w = g->wnd << c->snd_wscale;
 
 		if (w && !c->snd_wnd)
@@ -221,11 +233,12 @@ static bool ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 		return true;
 	}
 	if (SEQ_GT(g->ack, c->snd_max)) {
-		tcp_send_ack(c);
+		refuse_with_ack(c, g);
 		return false;
 	}
 	if (SEQ_LEQ(g->ack, c->snd_una)) {
-		update_window(c, g);
+		if (g->ack == c->snd_una) /* an old one's window counts from an old place */
+			update_window(c, g, false);
 		if (g->ack == c->snd_una && !g->len && !(g->flags & TH_FIN) && c->snd_max != c->snd_una &&
 		    c->snd_wnd == old_wnd)
 			tcp_cc_dupack(c);
@@ -245,7 +258,7 @@ static bool ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 	if (SEQ_LT(c->snd_nxt, c->snd_una))
 		c->snd_nxt = c->snd_una;
 	c->retries = 0;
-	update_window(c, g);
+	update_window(c, g, true);
 	tcp_cc_ack(c, acked);
 	if (c->snd_una == c->snd_max)
 		sent_all_acked(c);

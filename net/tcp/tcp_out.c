@@ -145,7 +145,7 @@ static u32 segment_limit(const struct tcp_conn *c)
 /* Should `len` new bytes wait? Nagle, cork, sender's silly-window avoidance (RFC 9293 3.8.6.2.1, 3.7.4). */
 static bool hold_back(const struct tcp_conn *c, u32 len, u32 avail)
 {
-	if (len >= c->mss)
+	if (len >= c->mss || c->push)
 		return false;
 	if (len < avail && len < c->max_wnd / 2)
 		return true; /* cut short by the window */
@@ -201,11 +201,9 @@ void tcp_output(struct tcp_conn *c)
 	}
 	if (!sent && c->ack_now)
 		tcp_send_ack(c);
-	if (!c->snd_wnd && c->snd.len && !in_flight(c) && !c->t_persist) {
+	if (c->snd.len && c->snd_max == c->snd_una && !c->t_persist) { /* nothing out there that an ACK will follow */
 		c->persist_shift = 0;
-		c->t_persist = clock_monotonic_ns() + c->rto;
+		c->t_persist = clock_monotonic_ns() + (c->snd_wnd ? TCP_RTO_MIN_NS : c->rto);
 		tcp_timer_update(c);
 	}
-	if (c->snd.len > in_flight(c) && !in_flight(c) && c->snd_wnd && !c->t_rexmit)
-		tcp_rexmit_start(c);
 }

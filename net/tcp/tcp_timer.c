@@ -67,8 +67,19 @@ static void retransmit(struct tcp_conn *c)
 static void persist(struct tcp_conn *c)
 {
 	c->t_persist = 0;
-	if (c->snd_wnd || !c->snd.len)
+	if (!c->snd.len || c->snd_max != c->snd_una)
 		return;
+	if (c->snd_wnd) { /* held back by Nagle, cork or a small window: long enough (RFC 9293 3.8.6.2.1, override) */
+		c->push = true;
+		tcp_output(c);
+		c->push = false;
+		return;
+	}
+	if (c->s->user_gone && c->persist_shift >= 8) { /* nobody reads there and nobody waits here */
+		tcp_send_rst(c);
+		tcp_abort(c, ETIMEDOUT);
+		return;
+	}
 	tcp_send_probe(c);
 	if (c->persist_shift < 8)
 		c->persist_shift++;
