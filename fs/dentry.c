@@ -15,7 +15,7 @@
 #define DENTRY_LRU 2u
 
 struct spinlock dcache_lock;
-struct mutex vfs_rename_lock = { SPINLOCK_INIT, NULL, LIST_INIT(vfs_rename_lock.waiters) };
+struct mutex vfs_rename_lock = MUTEX_INIT(vfs_rename_lock);
 
 static struct slab dentry_slab = SLAB_INIT("dentry", struct dentry);
 static struct dentry *table[1 << HASH_BITS]; /* [dcache_lock] */

@@ -243,6 +243,8 @@ static int hostfs_lookup(struct inode *dir, const char *name, unsigned len, stru
 		return fd == -ESTALE ? -ENOENT : fd;
 	err = hostfs_statx(fd, name, &stx);
 	hfd_put(hd);
+	if (err == -ENOENT)
+		return hostfs_local_lookup(dir, name, len, out);
 	if (err)
 		return err;
 	return hostfs_inode_for(host_sb(hd), hd, name, len, &stx, out);
@@ -252,9 +254,12 @@ static bool hostfs_revalidate(struct inode *dir, const char *name, unsigned len,
 {
 	struct host_inode *hd = host_i(dir), *hi = host_i(child);
 	struct statx stx;
-	int fd = hfd_get(hd, HFD_PATH), err;
+	int fd, err;
 
 	(void)len;
+	if (hostfs_is_local(child))
+		return true;
+	fd = hfd_get(hd, HFD_PATH);
 	if (fd < 0)
 		return false;
 	err = hostfs_statx(fd, name, &stx);

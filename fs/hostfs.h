@@ -22,6 +22,7 @@ struct hostfs_sb {
 	u64 host_dev[32];  /* [hfs_lock] host devices seen below the root ... */
 	u64 shown_dev[32]; /* ... and the st_dev shown for them */
 	u32 nr_devs;
+	struct super *local_sb; /* [a] hostfs_local.c */
 	struct host_inode **table; /* [hfs_lock] */
 };
 
@@ -42,6 +43,7 @@ struct host_inode {
 	struct list lru;	      /* [hfs_lock] */
 	struct kstat st;	      /* [hfs_lock] as of st_ns */
 	s64 st_ns;
+	struct inode *local;	      /* [a] referenced: hidden directory of fifos and sockets (hostfs_local.c) */
 	char *link_text;	      /* [hfs_lock] symlinks: their content, read once */
 	struct host_snap *snap;	      /* [hfs_lock] referenced */
 	struct list snap_lru;	      /* [hfs_lock] */
@@ -100,6 +102,18 @@ int hostfs_readdir(struct inode *dir, struct dir_ctx *ctx);
 /* Did the listing that readdir last used contain this name? Makes one if there is none. */
 bool hostfs_listed(struct inode *dir, const char *name, unsigned len);
 void hostfs_snap_drop(struct host_inode *hi);
+
+/* hostfs_local.c: special files that exist only in the instance. */
+bool hostfs_is_local(const struct inode *i);
+int hostfs_local_create(struct inode *dir, const char *name, unsigned len, u32 mode, u64 rdev, const struct cred *c, struct inode **out);
+int hostfs_local_lookup(struct inode *dir, const char *name, unsigned len, struct inode **out);
+bool hostfs_local_has(struct inode *dir, const char *name, unsigned len);
+int hostfs_local_link(struct inode *dir, const char *name, unsigned len, struct inode *target);
+int hostfs_local_unlink(struct inode *dir, const char *name, unsigned len);
+int hostfs_local_rename(struct inode *od, const char *on, unsigned ol, struct inode *nd, const char *nn, unsigned nl, u32 flags);
+bool hostfs_local_empty(struct inode *dir);
+bool hostfs_local_phase(s64 cookie);
+void hostfs_local_readdir(struct inode *dir, struct dir_ctx *ctx);
 
 /* hostfs_write.c */
 int hostfs_create(struct inode *dir, const char *name, unsigned len, u32 mode, u64 rdev, const struct cred *c, struct inode **out);

@@ -350,6 +350,10 @@ int hostfs_readdir(struct inode *dir, struct dir_ctx *ctx)
 
 	if (ctx->cookie < 0)
 		return -EINVAL;
+	if (hostfs_local_phase(ctx->cookie)) {
+		hostfs_local_readdir(dir, ctx);
+		return 0;
+	}
 	if (ctx->cookie == 0) {
 		err = snap_current(hi, &s);
 	} else {
@@ -373,9 +377,10 @@ int hostfs_readdir(struct inode *dir, struct dir_ctx *ctx)
 		struct snap_entry *e = s->entry[ctx->cookie - COOKIE_FIRST];
 
 		if (e->len && !ctx->emit(ctx, e->name, e->len, e->ino, e->type, ctx->cookie + 1))
-			break;
+			goto out;
 		ctx->cookie++;
 	}
+	hostfs_local_readdir(dir, ctx);
 out:
 	snap_put(s);
 	return 0;

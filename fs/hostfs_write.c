@@ -51,11 +51,10 @@ int hostfs_create(struct inode *dir, const char *name, unsigned len, u32 mode, u
 {
 	int dirfd, fd = -1, err;
 
-	(void)rdev;
 	if (!is_writable(dir))
 		return -EROFS;
 	if (!S_ISREG_(mode) && !S_ISDIR_(mode))
-		return -EPERM; /* no host call makes fifos, sockets or devices */
+		return hostfs_local_create(dir, name, len, mode, rdev, c, out);
 	dirfd = hfd_get(host_i(dir), HFD_PATH);
 	if (dirfd < 0)
 		return dirfd;
@@ -100,9 +99,10 @@ int hostfs_link(struct inode *dir, const char *name, unsigned len, struct inode 
 	struct host_inode *parent;
 	int dirfd, oldfd, err;
 
-	(void)len;
 	if (!is_writable(dir))
 		return -EROFS;
+	if (hostfs_is_local(target))
+		return hostfs_local_link(dir, name, len, target);
 	oldfd = hfd_parent(host_i(target), old, &parent);
 	if (oldfd < 0)
 		return oldfd == -ESTALE ? -ENOENT : oldfd;
@@ -140,13 +140,16 @@ static int remove_name(struct inode *dir, const char *name, struct inode *victim
 
 int hostfs_unlink(struct inode *dir, const char *name, unsigned len, struct inode *victim)
 {
-	(void)len;
+	if (hostfs_is_local(victim))
+		return hostfs_local_unlink(dir, name, len);
 	return remove_name(dir, name, victim, 0);
 }
 
 int hostfs_rmdir(struct inode *dir, const char *name, unsigned len, struct inode *victim)
 {
 	(void)len;
+	if (!hostfs_local_empty(victim))
+		return -ENOTEMPTY;
 	return remove_name(dir, name, victim, HOST_AT_REMOVEDIR);
 }
 
@@ -161,12 +164,28 @@ static void renamed_to(struct inode *dir, int dirfd, const char *name, unsigned 
 		inode_put(i);
 }
 
+/* A local file moves; a host file of the new name is replaced. */
+static int rename_local(struct inode *od, const char *on, unsigned ol, struct inode *nd, const char *nn, unsigned nl, u32 flags)
+{
+	int fd = hfd_get(host_i(nd), HFD_PATH), err;
+
+	if (fd < 0)
+		return fd;
+	err = hostfs_local_rename(od, on, ol, nd, nn, nl, flags);
+	if (!err)
+		(void)host_unlinkat(fd, nn, 0); /* mostly there is none */
+	hfd_put(host_i(nd));
+	return err;
+}
+
 int hostfs_rename(struct inode *od, const char *on, unsigned ol, struct inode *nd, const char *nn, unsigned nl, u32 flags)
 {
 	int ofd, nfd, err;
 
 	if (!is_writable(od))
 		return -EROFS;
+	if (hostfs_local_has(od, on, ol))
+		return rename_local(od, on, ol, nd, nn, nl, flags);
 	ofd = hfd_get(host_i(od), HFD_PATH);
 	if (ofd < 0)
 		return ofd;
@@ -176,6 +195,7 @@ int hostfs_rename(struct inode *od, const char *on, unsigned ol, struct inode *n
 		err = host_renameat2(ofd, on, nfd, nn, flags);
 		if (!err) {
 			renamed_to(nd, nfd, nn, nl);
+			(void)hostfs_local_unlink(nd, nn, nl); /* replaced, if there was one */
 			if (flags)
 				renamed_to(od, ofd, on, ol);
 		}

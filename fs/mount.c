@@ -10,7 +10,7 @@
 #define MNT_DETACH 2u
 #define MNT_HASH 64
 
-struct mutex mount_lock = { SPINLOCK_INIT, NULL, LIST_INIT(mount_lock.waiters) };
+struct mutex mount_lock = MUTEX_INIT(mount_lock);
 
 static struct slab mount_slab = SLAB_INIT("mount", struct mount);
 static struct list mounts = LIST_INIT(mounts);	/* [mount_lock] in order of mounting */

@@ -244,24 +244,28 @@ void mutex_init(struct mutex *m)
 	memset(m, 0, sizeof(*m));
 	list_init(&m->waiters);
 }
+static u64 self_word(void)
+{
+	return (u64)(uintptr_t)uthread_self();
+}
 bool mutex_trylock(struct mutex *m)
 {
-	struct uthread *none = NULL;
+	u64 none = 0;
 
-	return __atomic_compare_exchange_n(&m->owner, &none, uthread_self(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return __atomic_compare_exchange_n(&m->owner, &none, self_word(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 void mutex_lock(struct mutex *m)
 {
-	if (load_acquire(&m->owner) == uthread_self())
+	if (load_acquire(&m->owner) == self_word())
 		panic("mutex taken twice by one thread");
 	while (!mutex_trylock(m))
 		sched_yield();
 }
 void mutex_unlock(struct mutex *m)
 {
-	if (m->owner != uthread_self())
+	if (m->owner != self_word())
 		panic("mutex given back by another thread");
-	store_release(&m->owner, (struct uthread *)NULL);
+	store_release(&m->owner, (u64)0);
 }
 
 /* Program memory is the test's own; a base of (void *)8 stands for a bad pointer. */

@@ -70,8 +70,39 @@ START_TEST(writable_mount_writes_to_the_host)
 	ck_assert_str_eq(t_get_inode(path_inode(&p)), "low");
 	path_put(&p);
 	ck_assert_int_eq(vfs_rmdir(&w, "/d"), -ENOTEMPTY);
-	ck_assert_int_eq(vfs_mknod(&w, "/fifo2", S_IFIFO | 0600, 0, NULL), -EPERM);
 	t_host("test -e hard && test ! -e d/f");
+}
+END_TEST
+
+START_TEST(special_files_live_in_the_instance)
+{
+	struct kstat st;
+	struct path p;
+
+	t_mount_host(true);
+	ck_assert_int_eq(vfs_mknod(&w, "/d/fifo", S_IFIFO | 0600, 0, NULL), 0);
+	ck_assert_int_eq(vfs_mknod(&w, "/d/fifo", S_IFIFO | 0600, 0, NULL), -EEXIST);
+	dcache_shrink(~0u);
+	ck_assert_int_eq(t_lstat("/d/fifo", &st), 0);
+	ck_assert_uint_eq(st.mode, S_IFIFO | 0600);
+	ck_assert_str_eq(t_ls("/d"), "escape f fifo l sub");
+	t_host("test ! -e d/fifo");
+	ck_assert_int_eq(vfs_rename(&w, "/d/fifo", &w, "/d/sub/sock", 0), 0);
+	ck_assert_str_eq(t_ls("/d/sub"), "sock");
+	ck_assert_int_eq(t_walk("/d/fifo", 0), -ENOENT);
+	ck_assert_int_eq(vfs_rmdir(&w, "/d/sub"), -ENOTEMPTY);
+	ck_assert_int_eq(path_walk(&w, "/d/sub/sock", 0, &p, NULL), 0);
+	ck_assert_int_eq(vfs_link(&p, &w, "/linked"), 0);
+	path_put(&p);
+	ck_assert_int_eq(vfs_rename(&w, "/d/f", &w, "/linked", 0), 0); /* a host file replaces it */
+	ck_assert_str_eq(t_get("/linked"), "low");
+	ck_assert_int_eq(vfs_rename(&w, "/d/sub/sock", &w, "/linked", 0), 0); /* and it a host file */
+	ck_assert_int_eq(t_lstat("/linked", &st), 0);
+	ck_assert_uint_eq(st.mode, S_IFIFO | 0600);
+	ck_assert_int_eq(vfs_unlink(&w, "/linked"), 0);
+	ck_assert_int_eq(t_walk("/linked", 0), -ENOENT);
+	ck_assert_int_eq(vfs_rmdir(&w, "/d/sub"), 0);
+	t_host("test ! -e linked && test ! -e d/sub");
 }
 END_TEST
 
@@ -250,6 +281,7 @@ Suite *hostfs_suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, read_only_mount_refuses_every_change);
 	tcase_add_test(t, writable_mount_writes_to_the_host);
+	tcase_add_test(t, special_files_live_in_the_instance);
 	tcase_add_test(t, unlinked_open_file_stays_readable);
 	tcase_add_test(t, size_is_never_frozen);
 	tcase_add_test(t, resident_data_comes_from_the_mapping);
