@@ -200,6 +200,27 @@ static void arp_learn(struct netif *n, u32 ip, const u8 *mac, bool make)
 	}
 }
 
+int net_neighinfo(unsigned n, struct net_neighinfo *out)
+{
+	int r = -ENOENT;
+
+	net_lock_get();
+	for (u32 i = 0; i < NEIGHBOURS; i++) {
+		const struct neighbour *nb = &neighbours[i];
+
+		if (!nb->ip || n--)
+			continue;
+		*out = (struct net_neighinfo){ .ip = nb->ip, .ifindex = net_eth.index,
+					       .nud_state = !nb->known ? 1 /* INCOMPLETE */ :
+						       clock_monotonic_ns() - nb->known_ns > ARP_LIFE_NS ? 4 /* STALE */ : 2 /* REACHABLE */ };
+		memcpy(out->mac, nb->mac, 6);
+		r = 0;
+		break;
+	}
+	net_lock_put();
+	return r;
+}
+
 static void arp_input(struct netif *n, const u8 *p, u32 len)
 {
 	struct arp_pkt a;
@@ -239,7 +260,7 @@ bool ip_is_local(u32 ip)
 struct netif *ip_route(u32 dst, u32 *src)
 {
 	if (ip_is_local(dst) || !dst) {
-		*src = (dst & net_lo.mask) == (net_lo.ip & net_lo.mask) || !dst ? net_lo.ip : dst;
+		*src = dst == IP_V6_LOOPBACK ? dst : (dst & net_lo.mask) == (net_lo.ip & net_lo.mask) || !dst ? net_lo.ip : dst;
 		return &net_lo;
 	}
 	if (!net_eth.index)
@@ -271,6 +292,7 @@ int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, 
 		net_drop(NET_DROP_no_route);
 		return -ENETUNREACH;
 	}
+	NET_INC(IpOutRequests);
 	if (!dst)
 		dst = net_lo.ip;
 	if (!src)
@@ -326,6 +348,7 @@ static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
 	struct icmp_hdr h;
 	u8 *out = net_tx + NET_HEADROOM;
 
+	NET_INC(IcmpInMsgs);
 	if (len < sizeof(h))
 		return net_drop(NET_DROP_runt);
 	if (csum_fold(csum_add(p, len, 0)) != 0xffff)
@@ -337,6 +360,9 @@ static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
 		icmp_unreachable(p, len);
 	if (h.type != 8)
 		return;
+	NET_INC(IcmpInEchos);
+	NET_INC(IcmpOutMsgs);
+	NET_INC(IcmpOutEchoReps);
 	memcpy(out, p, len);
 	h.type = 0;
 	h.csum = 0;
@@ -352,6 +378,7 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	u32 hlen, total;
 	bool bcast;
 
+	NET_INC(IpInReceives);
 	if (len < sizeof(h))
 		return net_drop(NET_DROP_runt);
 	memcpy(&h, p, sizeof(h));
@@ -368,6 +395,7 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 		return net_drop(NET_DROP_not_ours);
 	if (n != &net_lo && (h.src & net_lo.mask) == (net_lo.ip & net_lo.mask))
 		return net_drop(NET_DROP_not_ours); /* spoofed loopback */
+	NET_INC(IpInDelivers);
 	switch (h.proto) {
 	case IPPROTO_TCP:
 		return bcast ? net_drop(NET_DROP_not_ours) : tcp_input(n, h.src, h.dst, (u8 *)p + hlen, total - hlen, csum_ok);

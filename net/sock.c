@@ -113,8 +113,37 @@ void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port)
 	} else if (a->bytes[8 + 10] == 255) {
 		memcpy(ip, a->bytes + 8 + 12, 4);
 	} else {
-		*ip = a->bytes[8 + 15] ? net_lo.ip : 0;
+		*ip = a->bytes[8 + 15] ? IP_V6_LOOPBACK : 0;
 	}
+}
+
+bool sock_covers(const struct sock *s, u32 ip)
+{
+	if (s->lip)
+		return s->lip == ip;
+	if (s->family == AF_INET)
+		return ip != IP_V6_LOOPBACK;
+	return !s->v6only || ip == IP_V6_LOOPBACK;
+}
+
+bool sock_overlaps(const struct sock *s, u32 ip, const struct sock *o)
+{
+	if (ip && o->lip)
+		return ip == o->lip;
+	if (ip)
+		return sock_covers(o, ip);
+	if (o->lip) {
+		struct sock any = { .family = s->family, .v6only = s->v6only };
+
+		return sock_covers(&any, o->lip);
+	}
+	return !(s->family == AF_INET && o->v6only) && !(o->family == AF_INET && s->v6only);
+}
+
+/* What connecting or sending to the unspecified address means. */
+static u32 own_loopback(const struct sock *s)
+{
+	return s->family == AF_INET6 ? IP_V6_LOOPBACK : net_lo.ip;
 }
 
 void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a)
@@ -130,7 +159,7 @@ void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a)
 		return;
 	}
 	a->len = 28;
-	if (ip == net_lo.ip) {
+	if (ip == IP_V6_LOOPBACK) {
 		a->bytes[8 + 15] = 1; /* ::1 */
 	} else if (ip) {
 		a->bytes[8 + 10] = a->bytes[8 + 11] = 255;
@@ -234,7 +263,7 @@ static int udp_connect(struct sock *s, const struct net_addr *a)
 			r = udp_bind(s, s->lip ? s->lip : src, 0);
 		if (!s->lip)
 			s->lip = src;
-		s->rip = ip ? ip : net_lo.ip;
+		s->rip = ip ? ip : own_loopback(s);
 		s->rport = port;
 		s->connected = !r;
 	}
@@ -256,6 +285,8 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 	if (r)
 		return r;
 	sock_from_addr(a, &ip, &port);
+	if (!ip)
+		ip = own_loopback(s);
 	return tcp_connect(s, ip, port, nonblock);
 }
 
@@ -285,7 +316,7 @@ ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *
 		if (!port && s->protocol == IPPROTO_UDP)
 			return -EINVAL;
 		if (!ip)
-			ip = net_lo.ip;
+			ip = own_loopback(s);
 	} else if (!s->connected) {
 		return -EDESTADDRREQ;
 	}
@@ -413,6 +444,18 @@ int net_sock_bytes(struct sock *s, bool output)
 	return r;
 }
 
+void net_sock_set_owner(struct sock *s, u32 uid, u64 inode)
+{
+	net_lock_get();
+	s->uid = uid;
+	s->inode = inode;
+	net_lock_put();
+}
+
+int net_sock_protocol(const struct sock *s)
+{
+	return s->protocol;
+}
 int net_sock_type(const struct sock *s)
 {
 	return s->type;

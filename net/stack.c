@@ -7,7 +7,7 @@
 #include <linux/if.h>
 
 struct spinlock net_lock;
-u64 net_drops[NET_DROP_COUNT];
+u64 net_stats[NET_COUNTER_COUNT];
 struct netif net_lo, net_eth;
 u32 net_gateway;
 u8 net_tx[NET_FRAME_MAX];

@@ -21,18 +21,21 @@ extern struct spinlock net_lock;
 void net_lock_get(void);
 void net_lock_put(void); /* delivers loopback packets first */
 
+/* [net_lock] Everything that net.h counts. */
+extern u64 net_stats[NET_COUNTER_COUNT];
+#define NET_INC(name) ((void)net_stats[NET_##name]++)
+
 /* Why a packet was dropped; counted. */
-#define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) X(link) X(syn_queue) X(paws) X(window)
+#define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) \
+	X(link) X(syn_queue) X(accept_queue) X(paws) X(window) X(ooo)
 enum net_drop {
-#define X(n) NET_DROP_##n,
+#define X(n) NET_DROP_##n = NET_drop_##n,
 	NET_DROPS(X)
 #undef X
-	NET_DROP_COUNT
 };
-extern u64 net_drops[NET_DROP_COUNT];
 static inline void net_drop(enum net_drop why)
 {
-	net_drops[why]++;
+	net_stats[why]++;
 }
 
 struct netif {
@@ -125,6 +128,13 @@ void sock_wake(struct sock *s, u32 events);
 void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port);
 void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a);
 int addr_check(const struct sock *s, const struct net_addr *a);
+/*
+ * ::1 is carried over the IPv4 loopback as this address of its own, so that 0.0.0.0:P and [::]:P with IPV6_V6ONLY, or 127.0.0.1:P and
+ * [::1]:P, are different places, as programs that bind both expect.
+ */
+#define IP_V6_LOOPBACK be32(0x7ffffffe)
+bool sock_covers(const struct sock *s, u32 ip);			 /* is `ip` one of the addresses that s is bound to? */
+bool sock_overlaps(const struct sock *s, u32 ip, const struct sock *o); /* s bound to ip and o: any address in common? */
 
 /* udp.c; also ICMP echo ("ping") sockets */
 void udp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);

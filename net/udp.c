@@ -54,6 +54,7 @@ static void deliver(struct sock *s, u32 src, u16 sport, const u8 *data, u32 len)
 	d->port = sport;
 	d->len = len;
 	memcpy(d->data, data, len);
+	NET_INC(UdpInDatagrams);
 	list_add_tail(&s->dgrams, &d->link);
 	s->dgram_bytes += len + (u32)sizeof(*d);
 	sock_wake(s, EPOLLIN);
@@ -61,7 +62,7 @@ static void deliver(struct sock *s, u32 src, u16 sport, const u8 *data, u32 len)
 
 static int match(const struct sock *s, u32 src, u16 sport, u32 dst, u16 dport)
 {
-	if (s->lport != dport || (s->lip && s->lip != dst))
+	if (s->lport != dport || !sock_covers(s, dst))
 		return 0;
 	if (s->connected && (s->rip != src || s->rport != sport))
 		return 0;
@@ -94,6 +95,7 @@ void udp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
 			best[nr++] = s;
 	}
 	if (!nr) {
+		NET_INC(UdpNoPorts);
 		net_drop(NET_DROP_no_socket);
 		if (n == &net_lo) /* as ICMP port unreachable would */
 			udp_icmp_error(dst, be16(h.sport), be16(h.dport), ECONNREFUSED);
@@ -167,6 +169,7 @@ ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags)
 	}
 	if (len && iter_copy_from(it, p + sizeof(struct udp_hdr), len) != (ssize)len)
 		return -EFAULT;
+	NET_INC(UdpOutDatagrams);
 	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(port), be16((u16)(len + sizeof(struct udp_hdr))), 0 };
 	r = ip_output(s->lip ? s->lip : src, ip, IPPROTO_UDP, s->ttl, s->tos, p, len + (u32)sizeof(struct udp_hdr), 6, 0, 0);
 	return r < 0 && r != -EAGAIN ? r : (ssize)len;

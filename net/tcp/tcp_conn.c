@@ -115,7 +115,7 @@ struct sock *tcp_find_listener(u32 lip, u16 lport, u32 hash)
 	list_for_each(s, bucket(listeners, LISTEN_HASH, lport), hash_link) {
 		bool exact = s->lip == lip;
 
-		if (s->lport != lport || (s->lip && !exact))
+		if (s->lport != lport || !sock_covers(s, lip))
 			continue;
 		if (exact && !specific) {
 			specific = true;
@@ -137,7 +137,7 @@ bool tcp_port_free(struct sock *s, u32 ip, u16 port)
 
 		if (o == s || o->dead || o->type != s->type || o->lport != port || !o->lport || o->protocol != s->protocol)
 			continue;
-		if (o->lip && ip && o->lip != ip)
+		if (!sock_overlaps(s, ip, o))
 			continue;
 		if (s->reuseport && o->reuseport && s->uid == o->uid)
 			continue;
@@ -186,6 +186,10 @@ void tcp_abort(struct tcp_conn *c, int err)
 		c->listener->tcp->nr_queue--; /* a half-open child */
 		c->listener = NULL;
 	}
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		NET_INC(TcpAttemptFails);
+	else if (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT)
+		NET_INC(TcpEstabResets);
 	tcp_set_state(c, TCP_CLOSED);
 	s->error = err;
 	s->shut = 3;

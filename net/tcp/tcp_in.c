@@ -53,8 +53,10 @@ static void challenge_ack(struct tcp_conn *c)
 		window_start = now;
 		sent = 0;
 	}
-	if (sent++ < 100)
+	if (sent++ < 100) {
+		NET_INC(TCPChallengeACK);
 		tcp_send_ack(c);
+	}
 }
 
 /* The answer to an unacceptable segment. Without data at most two a second: two ends that disagree must not answer each other for ever. */
@@ -284,6 +286,7 @@ static void store_ooo(struct tcp_conn *c, const struct tcp_seg *g)
 	n = kmem_alloc(sizeof(*n) + g->len);
 	if (!n)
 		return net_drop(NET_DROP_no_memory);
+	NET_INC(TCPOFOQueue);
 	n->seq = g->seq;
 	n->len = g->len;
 	n->fin = g->flags & TH_FIN;
@@ -445,6 +448,7 @@ void tcp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
 	u32 hlen;
 
 	(void)n;
+	NET_INC(TcpInSegs);
 	if (len < sizeof(h))
 		return net_drop(NET_DROP_runt);
 	memcpy(&h, p, sizeof(h));

@@ -42,6 +42,7 @@ int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock)
 			return r;
 		goto wait;
 	}
+	NET_INC(TcpActiveOpens);
 	s->shut = 0;
 	s->error = 0;
 	tcp_hash_conn(s);
@@ -164,6 +165,7 @@ void tcp_listen_input(struct sock *l, const struct tcp_seg *g)
 	c->keep_intvl_s = lc->keep_intvl_s;
 	c->keep_cnt = lc->keep_cnt;
 	c->listener = l;
+	NET_INC(TcpPassiveOpens);
 	lc->nr_queue++;
 	c->irs = g->seq;
 	c->rcv_nxt = c->rcv_adv = g->seq + 1;

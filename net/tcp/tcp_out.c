@@ -47,6 +47,11 @@ static int send_segment(struct tcp_conn *c, u32 seq, u32 data_off, u32 len, u8 f
 	struct tcp_hdr h = { .sport = be16(s->lport), .dport = be16(s->rport), .seq = be32(seq), .off = (u8)(hlen << 2),
 			     .flags = flags };
 
+	NET_INC(TcpOutSegs);
+	if (len && SEQ_LT(seq, c->snd_max))
+		NET_INC(TcpRetransSegs);
+	if (flags & TH_RST)
+		NET_INC(TcpOutRsts);
 	if (flags & TH_ACK)
 		h.ack = be32(c->rcv_nxt);
 	h.wnd = be16((u16)MIN(flags & TH_SYN ? w : w >> (c->wscale_ok ? c->rcv_wscale : 0), 65535u));
@@ -98,6 +103,7 @@ void tcp_reply_rst(const struct tcp_seg *g)
 
 	if (g->flags & TH_RST)
 		return;
+	NET_INC(TcpOutRsts);
 	if (g->flags & TH_ACK) {
 		h.seq = be32(g->ack);
 		h.flags = TH_RST;

@@ -51,6 +51,7 @@ static void retransmit(struct tcp_conn *c)
 		tcp_abort(c, ETIMEDOUT);
 		return;
 	}
+	NET_INC(TCPTimeouts);
 	tcp_cc_timeout(c);
 	c->retries++;
 	c->total_retrans++;
@@ -103,6 +104,7 @@ static void keepalive(struct tcp_conn *c, s64 now)
 		tcp_abort(c, ETIMEDOUT);
 		return;
 	}
+	NET_INC(TCPKeepAlive);
 	c->keep_probes++;
 	tcp_send_probe(c);
 	c->t_keep = now + c->keep_intvl_s * NSEC_PER_SEC;
@@ -117,8 +119,10 @@ void tcp_timer_fn(struct timer *t)
 	if (!c->s->dead) {
 		if (c->t_delack && c->t_delack <= now) {
 			c->t_delack = 0;
-			if (c->delack)
+			if (c->delack) {
+				NET_INC(DelayedACKs);
 				tcp_send_ack(c);
+			}
 		}
 		if (c->t_rexmit && c->t_rexmit <= now)
 			retransmit(c);

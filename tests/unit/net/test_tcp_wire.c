@@ -385,7 +385,7 @@ START_TEST(v6_sockets_carry_v4)
 	struct net_addr any6, lo6, to = addr4(0x7f000001, 80), n;
 
 	sock_to_addr(AF_INET6, 0, 80, &any6);
-	sock_to_addr(AF_INET6, be32(0x7f000001), 80, &lo6);
+	sock_to_addr(AF_INET6, IP_V6_LOOPBACK, 80, &lo6);
 	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &l), 0);
 	ck_assert_int_eq(net_sock_bind(l, &any6), 0);
 	ck_assert_int_eq(net_sock_listen(l, 5), 0);
@@ -402,6 +402,36 @@ START_TEST(v6_sockets_carry_v4)
 	net_sock_close(c);
 	net_sock_close(c6);
 	net_sock_close(l);
+}
+END_TEST
+
+START_TEST(v6only_and_v4_share_a_port)
+{
+	struct sock *l4 = listener(80, 5), *l6, *c6, *x, *d;
+	struct net_addr any6, lo6, n;
+	int one = 1;
+
+	sock_to_addr(AF_INET6, 0, 80, &any6);
+	sock_to_addr(AF_INET6, IP_V6_LOOPBACK, 80, &lo6);
+	ck_assert_int_eq(lo6.bytes[23], 1);
+	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &x), 0);
+	ck_assert_int_eq(net_sock_bind(x, &any6), -EADDRINUSE);
+	net_sock_close(x);
+	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &l6), 0);
+	ck_assert_int_eq(net_sock_setopt(l6, 41, 26 /* IPV6_V6ONLY */, &one, sizeof(one)), 0);
+	ck_assert_int_eq(net_sock_bind(l6, &any6), 0);
+	ck_assert_int_eq(net_sock_listen(l6, 5), 0);
+	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &c6), 0);
+	ck_assert_int_eq(net_sock_connect(c6, &lo6, false), 0);
+	n = name_of(c6, true);
+	ck_assert_mem_eq(n.bytes, lo6.bytes, 28);
+	sim_run_for(10 * MS);
+	ck_assert_int_eq(net_sock_accept(l4, true, &d), -EAGAIN);
+	ck_assert_int_eq(net_sock_accept(l6, true, &d), 0);
+	net_sock_close(d);
+	net_sock_close(c6);
+	net_sock_close(l4);
+	net_sock_close(l6);
 }
 END_TEST
 
@@ -458,6 +488,7 @@ Suite *tcp_wire_suite(void)
 	tcase_add_test(t, udp_echo_and_unreachable);
 	tcase_add_test(t, ping_of_self);
 	tcase_add_test(t, v6_sockets_carry_v4);
+	tcase_add_test(t, v6only_and_v4_share_a_port);
 	tcase_add_loop_test(t, allocation_failures, 0, 16);
 	suite_add_tcase(s, t);
 	return s;
