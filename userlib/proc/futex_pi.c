@@ -433,8 +433,8 @@ long futex_cmp_requeue_pi(u32 __app *uaddr, bool private, u32 nr_wake, u32 nr_re
 			return r;
 		}
 	}
-	if (nr_requeue)
-		moved = move_waiters(b1, b2, &k1, &k2, got ? nr_requeue : nr_requeue + (nr_requeue < INT32_MAX), owner, &r);
+	/* like Linux, one waiter in all is served even with nr_requeue 0: it is requeued if it could not have the lock */
+	moved = move_waiters(b1, b2, &k1, &k2, got ? nr_requeue : nr_requeue + (nr_requeue < INT32_MAX), owner, &r);
 	if (got && moved) { /* the new owner must come to the kernel to unlock */
 		u32 v;
 

@@ -334,6 +334,20 @@ START_TEST(requeue_pi_gives_every_waiter_the_mutex_in_turn)
 }
 END_TEST
 
+START_TEST(requeue_pi_of_one_waiter_queues_it_behind_the_owner)
+{
+	struct job j;
+
+	ck_assert_int_eq(futex_call(words + 1, FUTEX_LOCK_PI | PRIV, 0, 0, NULL, 0), 0);
+	start(&j, 85, cond_wait, 0);
+	until_queued(1);
+	ck_assert_int_eq(futex_call(words, FUTEX_CMP_REQUEUE_PI | PRIV, 1, 0, words + 1, 0), 1);
+	ck_assert_uint_eq(words[1], 1 | FUTEX_WAITERS);
+	ck_assert_int_eq(futex_call(words + 1, FUTEX_UNLOCK_PI | PRIV, 0, 0, NULL, 0), 0);
+	ck_assert_int_eq(end(&j), 0);
+}
+END_TEST
+
 /* --- death --- */
 
 struct robust { u64 next; s64 offset; u64 pending; };
@@ -438,6 +452,7 @@ int main(void)
 	tcase_add_test(t, pi_timeout_unknown_owner_and_trylock);
 	tcase_add_test(t, pi_circle_gives_edeadlk_to_the_one_who_closes_it);
 	tcase_add_test(t, requeue_pi_gives_every_waiter_the_mutex_in_turn);
+	tcase_add_test(t, requeue_pi_of_one_waiter_queues_it_behind_the_owner);
 	tcase_add_test(t, robust_list_marks_and_wakes);
 	tcase_add_test(t, dead_owner_of_pi_futex_bequeaths_it);
 	tcase_add_test(t, waitv_returns_the_index_that_was_woken);
