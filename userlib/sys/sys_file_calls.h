@@ -90,4 +90,18 @@ long sys_mknod(const char __app *path, unsigned mode, u64 dev);
 long sys_mknodat(int dirfd, const char __app *path, unsigned mode, u64 dev);
 long sys_umask(unsigned mask);
 
+/* sys_xattr.c */
+long sys_getxattr(const char __app *path, const char __app *name, void __app *value, size_t size);
+long sys_lgetxattr(const char __app *path, const char __app *name, void __app *value, size_t size);
+long sys_fgetxattr(int fd, const char __app *name, void __app *value, size_t size);
+long sys_setxattr(const char __app *path, const char __app *name, const void __app *value, size_t size, int flags);
+long sys_lsetxattr(const char __app *path, const char __app *name, const void __app *value, size_t size, int flags);
+long sys_fsetxattr(int fd, const char __app *name, const void __app *value, size_t size, int flags);
+long sys_listxattr(const char __app *path, char __app *list, size_t size);
+long sys_llistxattr(const char __app *path, char __app *list, size_t size);
+long sys_flistxattr(int fd, char __app *list, size_t size);
+long sys_removexattr(const char __app *path, const char __app *name);
+long sys_lremovexattr(const char __app *path, const char __app *name);
+long sys_fremovexattr(int fd, const char __app *name);
+
 #endif

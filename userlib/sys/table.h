@@ -72,8 +72,12 @@
 	SYS(5, fchownat, 0, int, dirfd, const char __app *, path, unsigned, uid, unsigned, gid, int, flags) \
 	SYS(3, fcntl, 0, int, fd, unsigned, cmd, unsigned long, arg) \
 	SYS(1, fdatasync, 0, int, fd) \
+	SYS(4, fgetxattr, 0, int, fd, const char __app *, name, void __app *, value, size_t, size) \
+	SYS(3, flistxattr, 0, int, fd, char __app *, list, size_t, size) \
 	SYS(2, flock, 0, int, fd, int, op) \
 	SYS(0, fork, 0) \
+	SYS(2, fremovexattr, 0, int, fd, const char __app *, name) \
+	SYS(5, fsetxattr, 0, int, fd, const char __app *, name, const void __app *, value, size_t, size, int, flags) \
 	SYS(2, fstat, 0, int, fd, void __app *, st) \
 	SYS(2, fstatfs, 0, int, fd, void __app *, buf) \
 	SYS(1, fsync, 0, int, fd) \
@@ -108,6 +112,7 @@
 	SYS(0, gettid, 0) \
 	SYS(2, gettimeofday, 0, void __app *, tv, void __app *, tz) \
 	SYS(0, getuid, 0) \
+	SYS(4, getxattr, 0, const char __app *, path, const char __app *, name, void __app *, value, size_t, size) \
 	SYS(3, inotify_add_watch, 0, int, fd, const char __app *, name, u32, mask) \
 	SYS(0, inotify_init, 0) \
 	SYS(1, inotify_init1, 0, int, flags) \
@@ -119,10 +124,15 @@
 	SYS(3, ioprio_set, 0, int, which, int, who, int, prio) \
 	SYS(2, kill, 0, int, pid, int, sig) \
 	SYS(3, lchown, 0, const char __app *, path, unsigned, uid, unsigned, gid) \
+	SYS(4, lgetxattr, 0, const char __app *, path, const char __app *, name, void __app *, value, size_t, size) \
 	SYS(2, link, 0, const char __app *, from, const char __app *, to) \
 	SYS(5, linkat, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to, int, flags) \
 	SYS(2, listen, 0, int, fd, int, backlog) \
+	SYS(3, listxattr, 0, const char __app *, path, char __app *, list, size_t, size) \
+	SYS(3, llistxattr, 0, const char __app *, path, char __app *, list, size_t, size) \
+	SYS(2, lremovexattr, 0, const char __app *, path, const char __app *, name) \
 	SYS(3, lseek, 0, int, fd, s64, off, int, whence) \
+	SYS(5, lsetxattr, 0, const char __app *, path, const char __app *, name, const void __app *, value, size_t, size, int, flags) \
 	SYS(2, lstat, 0, const char __app *, path, void __app *, st) \
 	SYS(3, madvise, 0, u64, addr, u64, len, int, advice) \
 	SYS(3, membarrier, 0, int, cmd, unsigned, flags, int, cpu) \
@@ -173,6 +183,7 @@
 	SYS(6, recvfrom, 0, int, fd, void __app *, buf, size_t, len, unsigned, flags, void __app *, addr, int __app *, addr_len) \
 	SYS(5, recvmmsg, 0, int, fd, void __app *, vec, unsigned, n, unsigned, flags, void __app *, timeout) \
 	SYS(3, recvmsg, 0, int, fd, void __app *, msg, unsigned, flags) \
+	SYS(2, removexattr, 0, const char __app *, path, const char __app *, name) \
 	SYS(2, rename, 0, const char __app *, from, const char __app *, to) \
 	SYS(4, renameat, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to) \
 	SYS(5, renameat2, 0, int, fromfd, const char __app *, from, int, tofd, const char __app *, to, unsigned, flags) \
@@ -223,6 +234,7 @@
 	SYS(5, setsockopt, 0, int, fd, int, level, int, name, const void __app *, val, int, len) \
 	SYS(2, settimeofday, 0, const void __app *, tv, const void __app *, tz) \
 	SYS(1, setuid, 0, u32, uid) \
+	SYS(5, setxattr, 0, const char __app *, path, const char __app *, name, const void __app *, value, size_t, size, int, flags) \
 	SYS(2, shutdown, 0, int, fd, int, how) \
 	SYS(2, sigaltstack, 0, const void __app *, ss, void __app *, old) \
 	SYS(3, signalfd, 0, int, fd, const u64 __app *, mask, size_t, size) \
