@@ -135,17 +135,17 @@ void spin_lock_slow(struct spinlock *l)
 		sched_yield();
 }
 void spin_unlock_slow(struct spinlock *l) { (void)l; }
-void mutex_init(struct mutex *m) { m->owner = NULL; spin_init(&m->lock); }
+void mutex_init(struct mutex *m) { m->owner = 0; spin_init(&m->lock); }
 void mutex_lock(struct mutex *m)
 {
-	if (m->owner && m->owner == uthread_self())
+	if (m->owner && m->owner == (u64)uthread_self())
 		abort();
 	spin_lock(&m->lock);
-	m->owner = uthread_self();
+	m->owner = (u64)uthread_self();
 }
 void mutex_unlock(struct mutex *m)
 {
-	m->owner = NULL;
+	m->owner = 0;
 	spin_unlock(&m->lock);
 }
 
