@@ -97,6 +97,7 @@ struct jabi_rlimit {
 #define JABI_F_WRITABLE		4 /* the filter has the writing file calls (--rw or a writable volume) */
 #define JABI_F_LANDLOCK		8  /* a Landlock domain is in force */
 #define JABI_F_AS_ROOT		16 /* launched by uid 0 */
+#define JABI_F_JOB_CONTROL 64 /* launched from a job-control shell that would see the launcher stop */
 #define JABI_F_CONFINE_REQUIRED 32 /* the filters below must be installed, failure is fatal */
 
 struct jabi_boot {

@@ -234,6 +234,9 @@ static int fill_caller(struct launch *l)
 	umask((mode_t)b->umask);
 	errno = 0;
 	b->nice = getpriority(PRIO_PROCESS, 0);
+	/* Our parent is of our session and not of our group: a shell that waits for stops. */
+	if (getsid(getppid()) == getsid(0) && getpgid(getppid()) != getpgrp())
+		b->flags |= JABI_F_JOB_CONTROL;
 	for (int sig = 1; sig < 64; sig++) {
 		struct sigaction sa;
 

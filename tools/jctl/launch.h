@@ -22,7 +22,8 @@ struct launch {
 	char root_path[4096];
 	char cache_path[4096];
 	sigset_t caller_mask; /* to be restored in the instance */
-	pid_t child;
+	pid_t child;	      /* the instance's oldest process: gets the signals */
+	bool has_first_ended;
 };
 
 /* boot.c: appends to the boot pages; -1 after a message. */

@@ -220,10 +220,27 @@ static void follow_stop(const struct launch *l)
 	kill(l->child, SIGCONT);
 }
 
+/* The instance's oldest process: the one that takes signals. */
+static pid_t oldest_child(void)
+{
+	char path[64];
+	FILE *f;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
 /* Reaps. True when the instance is over; *status is the first process's. */
 static bool reap(struct launch *l, int *status)
 {
 	struct jabi_boot b;
+	bool any = false;
 	int st;
 	pid_t pid;
 
@@ -233,14 +250,17 @@ static bool reap(struct launch *l, int *status)
 				follow_stop(l);
 			continue;
 		}
+		any = true;
 		if (pid != l->child)
 			continue;
-		*status = st;
-		l->child = 0;
-		if (WIFSIGNALED(st))
+		if (!l->has_first_ended)
+			*status = st;
+		if (!l->has_first_ended && WIFSIGNALED(st))
 			return true;
+		l->has_first_ended = true;
+		l->child = oldest_child();
 	}
-	return (pid < 0 && errno == ECHILD) || (!l->child && read_exit(l, &b));
+	return (pid < 0 && errno == ECHILD) || (any && read_exit(l, &b));
 }
 
 static void forward_signal(const struct launch *l, const struct signalfd_siginfo *si)

@@ -11,6 +11,7 @@
 #include "userlib/base/string.h"
 #include "userlib/rt/clock_vdso.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/jobctl.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
 #include <asm/unistd_64.h>
@@ -165,6 +166,7 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	clock_init(host_vdso);
 	lock_in();
 	kthread_wake_fd = boot->wake_eventfd;
+	jobctl_enabled = boot->flags & JABI_F_JOB_CONTROL;
 	sched_nr_cores = boot->nr_cores < 1 ? 1 : MIN(boot->nr_cores, (u32)MAX_CORES);
 	vdso = page_alloc(0);
 	if (!vdso || vdso_len > PAGE_SIZE)

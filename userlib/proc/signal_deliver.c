@@ -9,6 +9,7 @@
 #include "userlib/proc/signal_internal.h"
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/wait.h"
+#include "userlib/rt/jobctl.h"
 #include <asm/unistd_64.h>
 
 /* The internal restart code a system call ended with, 0 if none. */
@@ -61,8 +62,12 @@ static void stop_process(struct thread *t, int sig, u32 gen)
 	struct thread *o;
 	bool stop = false;
 
-	if (sig != SIGSTOP && pgrp_is_orphaned(p->pgid, NULL))
+	if (sig != SIGSTOP && pgrp_is_orphaned(p->pgid, NULL)) {
+		/* nobody inside could continue it, but the shell that launched us can */
+		if (jobctl_enabled && p->pgid == proc_init->pgid)
+			jobctl_stop_instance();
 		return;
+	}
 	spin_lock(&p->lock);
 	if (p->cont_count == gen && !p->exiting && !p->stopped) {
 		stop = true;

@@ -222,6 +222,9 @@ static void on_external(int sig, struct host_siginfo *si, struct host_ucontext *
 	struct kthread *kt = kt_self();
 
 	(void)si;
+	/* The terminal signals every kProc of the group: one report is enough. The oldest kProc is also whom the launcher signals. */
+	if (kt->kproc != list_first(&kproc_list, struct kproc, link))
+		return;
 	host_signal_note(sig);
 	kt->need_resched = 1;
 	if (from_kernel(uc)) {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ctrl-Z on an instance that runs in a shell's foreground: when its first program group stops, the host processes stop, the launcher sees
+ * it and stops too, and the shell shows a stopped job. `fg` continues them all, since they share the launcher's process group.
+ */
+#include "userlib/rt/jobctl.h"
+#include "userlib/rt/host.h"
+#include "userlib/rt/sched.h"
+#include <asm/signal.h>
+
+bool jobctl_enabled;
+
+void jobctl_stop_instance(void)
+{
+	int self = host_getpid(), pids[64];
+	unsigned n = 0;
+	struct kproc *kp;
+
+	spin_lock(&kproc_list_lock);
+	list_for_each(kp, &kproc_list, link)
+		if (n < ARRAY_SIZE(pids) && kp->host_pid > 0 && kp->host_pid != self)
+			pids[n++] = kp->host_pid;
+	spin_unlock(&kproc_list_lock);
+	while (n-- > 0)
+		host_tgkill(pids[n], pids[n], SIGSTOP);
+	host_tgkill(self, host_gettid(), SIGSTOP);
+}
