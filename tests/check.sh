@@ -20,6 +20,7 @@ part() { # TITLE COMMAND...
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 part "guest programs" "$top/tests/run_guest.sh"
+part "jctl" "$top/tests/run_jctl.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
 if [ "${1:-}" = long ]; then
 	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy

@@ -96,7 +96,7 @@ sleep 1
 kill -TERM $! && wait $!
 verdict sigterm_forwarded "$([ $? = 143 ]; echo $?)" 'SIGTERM to jctl'
 # timeout(1) passes SIGKILL to jctl alone: its instance must follow
-(timeout -s KILL 1 "$jctl" run --name $name sleep 61) 2>/dev/null
+(timeout -s KILL 1 "$jctl" run --name $name sleep 61; true) 2>/dev/null
 sleep 0.5
 verdict launcher_killed "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'instance outlives a killed launcher'
 
