@@ -3,7 +3,7 @@
  * TCP (RFC 9293), inside net/. Names of variables and states are the RFC's. Everything here runs under net_lock.
  * Files: tcp_conn.c life and look-up, tcp_open.c connect/listen/accept, tcp_in.c segments in, tcp_out.c segments out,
  * tcp_timer.c timers, tcp_user.c send/receive/close, tcp_cc.c congestion control (Reno with NewReno recovery, RFC 5681/6582).
- * Not in this form: SACK, urgent data, Fast Open, ECN.
+ * tcp_sack.c selective acknowledgment. Not in this form: urgent data, Fast Open, ECN.
  */
 #ifndef NET_TCP_TCP_H
 #define NET_TCP_TCP_H
@@ -33,6 +33,7 @@ struct tcp_hdr {
 #define SEQ_GT(a, b) ((s32)((a) - (b)) > 0)
 #define SEQ_GEQ(a, b) ((s32)((a) - (b)) >= 0)
 
+#define TCP_MSS_MIN 88
 #define TCP_MSL_NS (30 * NSEC_PER_SEC)
 #define TCP_RTO_MIN_NS (200 * NSEC_PER_MSEC)
 #define TCP_RTO_MAX_NS (120 * NSEC_PER_SEC)
@@ -49,6 +50,10 @@ struct tcp_ring {
 	u8 *buf;
 	u32 cap, start, len;
 };
+struct tcp_run { /* [start, end) of sequence space */
+	u32 start, end;
+};
+#define TCP_RUNS 32
 struct tcp_ooo { /* data beyond rcv_nxt */
 	struct list link;
 	u32 seq, len;
@@ -71,7 +76,11 @@ struct tcp_conn {
 	u32 nr_ooo, ooo_bytes;
 	/* congestion control: tcp_cc.c */
 	u32 cwnd, ssthresh, recover, dupacks, cwnd_acc;
-	bool in_recovery;
+	bool in_recovery, rto_recovery; /* the latter: after a timeout, until recover is acknowledged */
+	/* tcp_sack.c */
+	bool sack_ok, probed; /* probed: a tail-loss probe is out */
+	u32 nr_sacked, rtx_nxt, last_ooo; /* rtx_nxt: holes below it have been sent again */
+	struct tcp_run sacked[TCP_RUNS];
 	/* RTT, RFC 6298 */
 	s64 srtt, rttvar, rto;
 	u32 rtt_seq;
@@ -80,7 +89,7 @@ struct tcp_conn {
 	u64 total_retrans;
 	/* deadlines, 0 = off; one timer serves the earliest */
 	struct timer timer;
-	s64 t_rexmit, t_persist, t_delack, t_keep, t_life;
+	s64 t_rexmit, t_probe, t_persist, t_delack, t_keep, t_life;
 	u32 keep_idle_s, keep_intvl_s, keep_cnt, keep_probes, user_timeout_ms, persist_shift;
 	s64 last_rx, refused_ns;
 	/* listeners, and the children waiting in them */
@@ -99,6 +108,9 @@ struct tcp_seg { /* a parsed segment; lives on the stack */
 	u32 ts_val, ts_ecr;
 	u16 opt_mss;
 	s8 opt_wscale;
+	bool opt_sack;
+	u8 nr_sack;
+	struct tcp_run sack[4];
 };
 
 /* tcp_conn.c */
@@ -132,6 +144,7 @@ void tcp_send_ack(struct tcp_conn *c);
 void tcp_send_syn(struct tcp_conn *c);
 void tcp_send_rst(struct tcp_conn *c);
 void tcp_reply_rst(const struct tcp_seg *g);
+u32 tcp_resend(struct tcp_conn *c, u32 seq, u32 len); /* bytes (FIN counts) sent again */
 void tcp_resend_first(struct tcp_conn *c);
 void tcp_send_probe(struct tcp_conn *c); /* keep-alive and zero-window */
 u32 tcp_rcv_window(const struct tcp_conn *c);
@@ -145,10 +158,18 @@ void tcp_timer_update(struct tcp_conn *c);
 void tcp_rexmit_start(struct tcp_conn *c);
 void tcp_enter_time_wait(struct tcp_conn *c);
 
+/* tcp_sack.c */
+u32 tcp_sack_option(const struct tcp_conn *c, u8 *out, u32 max_blocks);
+u32 tcp_sack_input(struct tcp_conn *c, const struct tcp_seg *g);
+u32 tcp_sack_bytes(const struct tcp_conn *c);
+u32 tcp_sack_credit(const struct tcp_conn *c);
+bool tcp_sack_next(const struct tcp_conn *c, u32 seq, struct tcp_run *out);
+void tcp_sack_retransmit(struct tcp_conn *c, bool force);
+
 /* tcp_cc.c */
 void tcp_cc_init(struct tcp_conn *c);
 void tcp_cc_ack(struct tcp_conn *c, u32 acked);
-void tcp_cc_dupack(struct tcp_conn *c);
+void tcp_cc_dupack(struct tcp_conn *c); /* an ACK that says something arrived, but not what was next */
 void tcp_cc_timeout(struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, s64 rtt_ns);
 

@@ -193,7 +193,7 @@ void tcp_abort(struct tcp_conn *c, int err)
 	tcp_set_state(c, TCP_CLOSED);
 	s->error = err;
 	s->shut = 3;
-	c->t_rexmit = c->t_persist = c->t_delack = c->t_keep = c->t_life = 0;
+	c->t_rexmit = c->t_probe = c->t_persist = c->t_delack = c->t_keep = c->t_life = 0;
 	(void)timer_stop(&c->timer);
 	ring_free(&c->snd);
 	list_del(&s->hash_link);

@@ -8,6 +8,16 @@
 #include "userlib/base/string.h"
 #include <linux/in.h>
 
+static void parse_sack(struct tcp_seg *g, const u8 *p, u32 len)
+{
+	for (g->nr_sack = 0; len >= 8 && g->nr_sack < ARRAY_SIZE(g->sack); p += 8, len -= 8) {
+		u32 v[2];
+
+		memcpy(v, p, 8);
+		g->sack[g->nr_sack++] = (struct tcp_run){ be32(v[0]), be32(v[1]) };
+	}
+}
+
 static void parse_options(struct tcp_seg *g, const u8 *p, u32 len)
 {
 	g->opt_wscale = -1;
@@ -30,6 +40,10 @@ static void parse_options(struct tcp_seg *g, const u8 *p, u32 len)
 			g->opt_mss = (u16)(p[2] << 8 | p[3]);
 		else if (p[0] == 3 && n == 3)
 			g->opt_wscale = (s8)MIN(p[2], 14);
+		else if (p[0] == 4 && n == 2)
+			g->opt_sack = true;
+		else if (p[0] == 5)
+			parse_sack(g, p + 2, n - 2);
 		else if (p[0] == 8 && n == 10) {
 			u32 v[2];
 
@@ -103,7 +117,8 @@ static void syn_sent_input(struct tcp_conn *c, const struct tcp_seg *g)
 		return;
 	c->irs = g->seq;
 	c->rcv_nxt = c->rcv_adv = g->seq + 1;
-	c->mss = MIN((u32)(g->opt_mss ? g->opt_mss : 536), ip_mss(c->s->rip));
+	c->mss = MIN((u32)(g->opt_mss ? MAX(g->opt_mss, TCP_MSS_MIN) : 536), ip_mss(c->s->rip));
+	c->sack_ok = g->opt_sack;
 	c->rcv_mss = c->mss;
 	c->wscale_ok = g->opt_wscale >= 0;
 	c->snd_wscale = c->wscale_ok ? (u8)g->opt_wscale : 0;
@@ -172,7 +187,7 @@ static bool sequence_ok(struct tcp_conn *c, struct tcp_seg *g)
 
 static void sent_all_acked(struct tcp_conn *c)
 {
-	c->t_rexmit = 0;
+	c->t_rexmit = c->t_probe = 0;
 	c->retries = 0;
 }
 
@@ -241,8 +256,9 @@ static bool ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 	if (SEQ_LEQ(g->ack, c->snd_una)) {
 		if (g->ack == c->snd_una) /* an old one's window counts from an old place */
 			update_window(c, g, false);
-		if (g->ack == c->snd_una && !g->len && !(g->flags & TH_FIN) && c->snd_max != c->snd_una &&
-		    c->snd_wnd == old_wnd)
+		if (g->ack != c->snd_una || c->snd_max == c->snd_una)
+			return true;
+		if (c->sack_ok ? tcp_sack_input(c, g) != 0 : !g->len && !(g->flags & TH_FIN) && c->snd_wnd == old_wnd)
 			tcp_cc_dupack(c);
 		return true;
 	}
@@ -260,7 +276,9 @@ static bool ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 	if (SEQ_LT(c->snd_nxt, c->snd_una))
 		c->snd_nxt = c->snd_una;
 	c->retries = 0;
+	c->probed = false;
 	update_window(c, g, true);
+	(void)tcp_sack_input(c, g);
 	tcp_cc_ack(c, acked);
 	if (c->snd_una == c->snd_max)
 		sent_all_acked(c);
@@ -287,6 +305,7 @@ static void store_ooo(struct tcp_conn *c, const struct tcp_seg *g)
 	if (!n)
 		return net_drop(NET_DROP_no_memory);
 	NET_INC(TCPOFOQueue);
+	c->last_ooo = g->seq;
 	n->seq = g->seq;
 	n->len = g->len;
 	n->fin = g->flags & TH_FIN;

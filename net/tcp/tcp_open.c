@@ -170,7 +170,8 @@ void tcp_listen_input(struct sock *l, const struct tcp_seg *g)
 	c->irs = g->seq;
 	c->rcv_nxt = c->rcv_adv = g->seq + 1;
 	c->snd_wnd = g->wnd;
-	c->mss = MIN((u32)(g->opt_mss ? g->opt_mss : 536), ip_mss(g->src));
+	c->mss = MIN((u32)(g->opt_mss ? MAX(g->opt_mss, TCP_MSS_MIN) : 536), ip_mss(g->src));
+	c->sack_ok = g->opt_sack;
 	c->rcv_mss = c->mss;
 	c->wscale_ok = g->opt_wscale >= 0;
 	c->snd_wscale = c->wscale_ok ? (u8)MIN(g->opt_wscale, 14) : 0;

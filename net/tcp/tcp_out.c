@@ -21,7 +21,8 @@ static u8 *put_u32(u8 *p, u32 v)
 	return p + 4;
 }
 
-static u32 build_options(struct tcp_conn *c, u8 *o, u8 flags)
+/* len: of the data that follows; SACK blocks only where they do not make the segment too large. */
+static u32 build_options(struct tcp_conn *c, u8 *o, u8 flags, u32 len)
 {
 	u8 *p = o;
 
@@ -29,12 +30,16 @@ static u32 build_options(struct tcp_conn *c, u8 *o, u8 flags)
 		p = put_u32(p, 2u << 24 | 4u << 16 | MIN(ip_mss(c->s->rip), 65495u));
 		if (!(flags & TH_ACK) || c->wscale_ok)
 			p = put_u32(p, 1u << 24 | 3u << 16 | 3u << 8 | TCP_WSCALE);
+		if (!(flags & TH_ACK) || c->sack_ok)
+			p = put_u32(p, 1u << 24 | 1u << 16 | 4u << 8 | 2u);
 	}
 	if (c->ts_ok || (flags & TH_SYN && !(flags & TH_ACK))) {
 		p = put_u32(p, 1u << 24 | 1u << 16 | 8u << 8 | 10u);
 		p = put_u32(p, tcp_ts_now());
 		p = put_u32(p, c->ts_recent);
 	}
+	if (flags & TH_ACK && !(flags & TH_SYN) && len + 28 <= c->mss)
+		p += tcp_sack_option(c, p, 3);
 	return (u32)(p - o);
 }
 
@@ -43,7 +48,7 @@ static int send_segment(struct tcp_conn *c, u32 seq, u32 data_off, u32 len, u8 f
 {
 	struct sock *s = c->s;
 	u8 opts[40], *p = net_tx + NET_HEADROOM;
-	u32 olen = build_options(c, opts, flags), hlen = (u32)sizeof(struct tcp_hdr) + olen, w = tcp_rcv_window(c);
+	u32 olen = build_options(c, opts, flags, len), hlen = (u32)sizeof(struct tcp_hdr) + olen, w = tcp_rcv_window(c);
 	struct tcp_hdr h = { .sport = be16(s->lport), .dport = be16(s->rport), .seq = be32(seq), .off = (u8)(hlen << 2),
 			     .flags = flags };
 
@@ -127,17 +132,23 @@ static u32 in_flight(const struct tcp_conn *c)
 	return c->snd_nxt - c->snd_una;
 }
 
-void tcp_resend_first(struct tcp_conn *c)
+u32 tcp_resend(struct tcp_conn *c, u32 seq, u32 want)
 {
-	u32 len = MIN(c->snd.len, c->mss);
-	bool fin = c->fin_queued && len == c->snd.len && SEQ_GT(c->snd_max, c->snd_una + c->snd.len);
+	u32 off = seq - c->snd_una, len = off < c->snd.len ? MIN(want, c->snd.len - off) : 0;
+	bool fin = c->fin_queued && len < want && off + len == c->snd.len && SEQ_GT(c->snd_max, seq + len);
 
 	if (!len && !fin)
-		return;
+		return 0;
 	c->total_retrans++;
 	c->rtt_start = 0;
-	(void)send_segment(c, c->snd_una, 0, len, (u8)(TH_ACK | (len ? TH_PSH : 0) | (fin ? TH_FIN : 0)));
+	(void)send_segment(c, seq, off, len, (u8)(TH_ACK | (len ? TH_PSH : 0) | (fin ? TH_FIN : 0)));
 	tcp_rexmit_start(c);
+	return len + fin;
+}
+
+void tcp_resend_first(struct tcp_conn *c)
+{
+	(void)tcp_resend(c, c->snd_una, c->mss);
 }
 
 static u32 segment_limit(const struct tcp_conn *c)
@@ -174,15 +185,24 @@ void tcp_output(struct tcp_conn *c)
 	}
 	limit = segment_limit(c);
 	for (;;) {
-		u32 off = in_flight(c), wnd = MIN(c->snd_wnd, c->cwnd), room, avail, len;
-		bool fin_sent = off > c->snd.len, fin;
+		u32 off, wnd, room, avail, len;
+		struct tcp_run sacked = { 0, 0 };
+		bool fin_sent, fin;
 		u8 flags = TH_ACK;
+
+		while (SEQ_LT(c->snd_nxt, c->snd_max) && tcp_sack_next(c, c->snd_nxt, &sacked) && SEQ_LEQ(sacked.start, c->snd_nxt))
+			c->snd_nxt = sacked.end; /* after a timeout: not what the peer has */
+		off = in_flight(c);
+		wnd = MIN(c->snd_wnd, c->cwnd + tcp_sack_credit(c));
+		fin_sent = off > c->snd.len;
 
 		if (fin_sent)
 			break;
 		avail = c->snd.len - off;
 		room = wnd > off ? MIN(limit, wnd - off) : 0;
 		len = MIN(avail, room);
+		if (SEQ_LT(c->snd_nxt, c->snd_max) && tcp_sack_next(c, c->snd_nxt, &sacked))
+			len = MIN(len, sacked.start - c->snd_nxt);
 		if (len > c->mss && len < avail)
 			len -= len % c->mss;
 		fin = c->fin_queued && len == avail;

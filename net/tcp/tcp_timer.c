@@ -7,7 +7,7 @@
 
 static s64 earliest(const struct tcp_conn *c)
 {
-	const s64 *t[] = { &c->t_rexmit, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
+	const s64 *t[] = { &c->t_rexmit, &c->t_probe, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
 	s64 e = 0;
 
 	for (u32 i = 0; i < ARRAY_SIZE(t); i++)
@@ -28,14 +28,36 @@ void tcp_rexmit_start(struct tcp_conn *c)
 {
 	u32 shift = MIN(c->retries, 10u);
 
-	c->t_rexmit = clock_monotonic_ns() + MIN(c->rto << shift, (s64)TCP_RTO_MAX_NS);
+	s64 now = clock_monotonic_ns(), probe = 2 * c->srtt + 2 * NSEC_PER_MSEC;
+
+	c->t_rexmit = now + MIN(c->rto << shift, (s64)TCP_RTO_MAX_NS);
+	c->t_probe = 0;
+	if (c->state >= TCP_ESTABLISHED && c->sack_ok && c->srtt && !c->retries && !c->in_recovery && !c->rto_recovery && !c->probed) {
+		if (c->snd_max - c->snd_una <= c->mss)
+			probe += TCP_DELACK_NS + 5 * NSEC_PER_MSEC; /* a single one may wait for the peer's delayed ACK */
+		if (now + probe < c->t_rexmit)
+			c->t_probe = now + probe;
+	}
 	tcp_timer_update(c);
+}
+
+/* Tail-loss probe (RFC 8985 7): the last segment again, so that its SACK shows what else is missing, long before the timeout. */
+static void tail_probe(struct tcp_conn *c)
+{
+	u32 len = MIN(c->snd_max - c->snd_una, c->mss);
+
+	c->t_probe = 0;
+	if (!len || c->in_recovery)
+		return;
+	NET_INC(TCPLossProbes);
+	c->probed = true;
+	(void)tcp_resend(c, c->snd_max - len, len);
 }
 
 void tcp_enter_time_wait(struct tcp_conn *c)
 {
 	tcp_set_state(c, TCP_TIME_WAIT);
-	c->t_rexmit = c->t_persist = c->t_keep = 0;
+	c->t_rexmit = c->t_probe = c->t_persist = c->t_keep = 0;
 	c->t_life = clock_monotonic_ns() + 2 * TCP_MSL_NS;
 	tcp_timer_update(c);
 }
@@ -44,7 +66,7 @@ static void retransmit(struct tcp_conn *c)
 {
 	u32 max = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ? TCP_SYN_RETRIES : TCP_MAX_RETRIES;
 
-	c->t_rexmit = 0;
+	c->t_rexmit = c->t_probe = 0;
 	if (c->snd_una == c->snd_max)
 		return;
 	if (c->retries >= max) {
@@ -124,6 +146,8 @@ void tcp_timer_fn(struct timer *t)
 				tcp_send_ack(c);
 			}
 		}
+		if (c->t_probe && c->t_probe <= now)
+			tail_probe(c);
 		if (c->t_rexmit && c->t_rexmit <= now)
 			retransmit(c);
 		if (c->t_persist && c->t_persist <= now)
