@@ -52,6 +52,36 @@ $(O)/jctl: $(jctl-all-objs)
 
 -include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
 
+# ---- tests, demo, checks: see tests/ ----
+deps:
+	@tests/install_deps.sh
+deps-build:
+	@tests/install_deps.sh --build
+demo: deps-build
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh
+check: deps
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory layers
+	@tests/check.sh
+check-long: deps
+	@$(MAKE) --no-print-directory all
+	@tests/check.sh long
+bench: all
+	@tests/run_bench.sh
+# Each module may use only what the modules left of it define (tests/layers.txt).
+layers: $(kernel-objs)
+	@tests/check_layers.sh $(O)
+lint: layers
+	@clang-format --version >/dev/null && tests/lint.sh
+kmod kmod-check:
+	@echo "the kernel module is not part of this version"; false
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/junction
+	install -m 755 $(O)/jctl $(DESTDIR)$(PREFIX)/bin/jctl
+	install -m 755 $(O)/junction-kernel $(DESTDIR)$(PREFIX)/libexec/junction/junction-kernel
+
 clean:
 	rm -rf $(O)
-.PHONY: all clean
+.PHONY: all clean deps deps-build demo check check-long bench layers lint install kmod kmod-check

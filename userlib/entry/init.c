@@ -312,7 +312,8 @@ static void strace_and_stats(void)
 
 /* In dependency order. */
 static void (*const boot_steps[])(void) = {
-	strace_and_stats, proc_tables_init, mm_init, futex_init, proc_hooks_init, file_init, procfs_init, patch_init,
+	strace_and_stats, proc_tables_init, mm_init, futex_init, proc_hooks_init, fs_init, net_init, file_init,
+	procfs_init, patch_init,
 };
 
 void entry_start_first(const struct entry_facts *f)
@@ -320,6 +321,7 @@ void entry_start_first(const struct entry_facts *f)
 	struct kproc *kp;
 	int r;
 
+	sched_tsc_init();
 	for (size_t i = 0; i < ARRAY_SIZE(boot_steps); i++)
 		boot_steps[i]();
 	elf_vdso = (struct elf_vdso){ f->vdso, f->vdso_len };

@@ -10,16 +10,7 @@
 
 s64 thread_cpu_ns(const struct thread *t)
 {
-	s64 ns = (s64)(t->ut.cpu_user_ns + t->ut.cpu_sys_ns), start = t->ut.run_start_ns;
-	u32 s = load_acquire(&t->ut.state);
-
-	if ((s == UT_RUNNING || s == UT_NOTIFIED) && start) {
-		s64 now = clock_monotonic_ns();
-
-		if (now > start)
-			ns += now - start;
-	}
-	return ns;
+	return (s64)uthread_cpu_ns(&t->ut);
 }
 
 s64 proc_cpu_ns(struct uproc *p)
@@ -42,10 +33,8 @@ void proc_cpu_split(struct uproc *p, u64 *user_ns, u64 *sys_ns)
 	spin_lock(&p->lock);
 	*user_ns = p->ru_utime_ns;
 	*sys_ns = p->ru_stime_ns;
-	list_for_each(t, &p->threads, group_link) {
-		*sys_ns += t->ut.cpu_sys_ns;
-		*user_ns += (u64)thread_cpu_ns(t) - t->ut.cpu_sys_ns;
-	}
+	list_for_each(t, &p->threads, group_link)
+		*user_ns += (u64)thread_cpu_ns(t);
 	spin_unlock(&p->lock);
 }
 

@@ -94,8 +94,8 @@ static void collect(struct view *v, struct uproc *p, struct thread *t, bool one_
 	v->has_tty = p->ctty != NULL;
 	spin_unlock(&proc_table_lock);
 	if (one_thread && t) {
-		v->utime = (u64)thread_cpu_ns(t) - t->ut.cpu_sys_ns;
-		v->stime = t->ut.cpu_sys_ns;
+		v->utime = (u64)thread_cpu_ns(t);
+		v->stime = 0;
 	} else {
 		proc_cpu_split(p, &v->utime, &v->stime);
 	}

@@ -32,20 +32,29 @@ struct mutex_waiter {
 void mutex_init(struct mutex *m)
 {
 	spin_init(&m->lock);
-	m->owner = NULL;
+	m->owner = 0;
 	list_init(&m->waiters);
 }
 
 bool mutex_trylock(struct mutex *m)
 {
-	bool got;
+	return atomic_cas(&m->owner, 0ull, (u64)uthread_self());
+}
 
-	spin_lock(&m->lock);
-	got = !m->owner;
-	if (got)
-		m->owner = uthread_self();
-	spin_unlock(&m->lock);
-	return got;
+/* Under m->lock: owns it now (true), or the waiter bit is set so that the owner will hand over. */
+static bool take_or_mark(struct mutex *m, struct mutex_waiter *w)
+{
+	for (;;) {
+		u64 o = load_acquire(&m->owner);
+
+		if (!o) {
+			if (atomic_cas(&m->owner, 0ull, (u64)w->ut))
+				return true;
+		} else if (o & 1 || atomic_cas(&m->owner, o, o | 1)) {
+			list_add_tail(&m->waiters, &w->link);
+			return false;
+		}
+	}
 }
 
 /* The unlocker hands over, so a woken waiter owns the mutex: fair, and no thundering. */
@@ -53,16 +62,16 @@ void mutex_lock(struct mutex *m)
 {
 	struct mutex_waiter w = { .ut = uthread_self() };
 
+	if (likely(atomic_cas(&m->owner, 0ull, (u64)w.ut)))
+		return;
+	ASSERT((load_relaxed(&m->owner) & ~1ull) != (u64)w.ut);
 	spin_lock(&m->lock);
 	if (!m->waiters.next)
 		list_init(&m->waiters); /* zeroed memory is a valid unlocked mutex */
-	ASSERT(m->owner != w.ut);
-	if (!m->owner) {
-		m->owner = w.ut;
+	if (take_or_mark(m, &w)) {
 		spin_unlock(&m->lock);
 		return;
 	}
-	list_add_tail(&m->waiters, &w.link);
 	spin_unlock(&m->lock);
 	while (!load_acquire(&w.granted))
 		uthread_park(TIME_FOREVER);
@@ -74,17 +83,16 @@ void mutex_lock(struct mutex *m)
 void mutex_unlock(struct mutex *m)
 {
 	struct mutex_waiter *w;
+	u64 self = (u64)uthread_self();
 
+	if (likely(atomic_cas(&m->owner, self, 0ull)))
+		return;
 	spin_lock(&m->lock);
-	ASSERT(m->owner == uthread_self());
-	if (!m->waiters.next || list_empty(&m->waiters)) {
-		m->owner = NULL;
-	} else {
-		w = list_first(&m->waiters, struct mutex_waiter, link);
-		list_del(&w->link);
-		m->owner = w->ut;
-		store_release(&w->granted, true);
-		uthread_unpark(w->ut);
-	}
+	ASSERT(load_relaxed(&m->owner) == (self | 1));
+	w = list_first(&m->waiters, struct mutex_waiter, link);
+	list_del(&w->link);
+	store_release(&m->owner, (u64)w->ut | !list_empty(&m->waiters));
+	store_release(&w->granted, true);
+	uthread_unpark(w->ut);
 	spin_unlock(&m->lock);
 }

@@ -40,9 +40,10 @@ static inline bool spin_is_locked(struct spinlock *l)
 }
 
 struct uthread;
+#define MUTEX_INIT(m) { 0, SPINLOCK_INIT, LIST_INIT((m).waiters) }
 struct mutex {
+	u64 owner;	       /* [a] the owning uThread's address, bit 0: somebody waits; 0 = free */
 	struct spinlock lock;
-	struct uthread *owner; /* [lock] */
 	struct list waiters;   /* [lock] */
 };
 void mutex_init(struct mutex *m);

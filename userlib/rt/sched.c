@@ -124,11 +124,41 @@ void finish_switch(void)
 	}
 }
 
+/* CPU time is counted in TSC cycles (one rdtsc a switch) and turned into ns when somebody asks (uthread_cpu_ns). */
+static u64 tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 static void account_out(struct uthread *ut)
 {
-	s64 now = clock_monotonic_ns();
+	ut->cpu_cycles += tsc() - ut->run_start;
+}
 
-	ut->cpu_user_ns += (u64)(now - ut->run_start_ns);
+static struct {
+	u64 tsc;
+	s64 ns;
+} tsc_base;
+
+void sched_tsc_init(void)
+{
+	tsc_base.tsc = tsc();
+	tsc_base.ns = clock_monotonic_ns();
+}
+
+u64 uthread_cpu_ns(const struct uthread *ut)
+{
+	u64 now = tsc(), cycles = ut->cpu_cycles, span = now - tsc_base.tsc;
+	s64 ns = clock_monotonic_ns() - tsc_base.ns;
+
+	if (load_relaxed(&ut->state) <= UT_NOTIFIED && ut->run_start && now > ut->run_start)
+		cycles += now - ut->run_start;
+	/* ns per cycle as 32.32 fixed point; both sides shifted so that the dividend fits */
+	while (ns >> 31) {
+		ns >>= 1;
+		span >>= 1;
+	}
+	return span ? (u64)((unsigned __int128)cycles * (((u64)ns << 32) / span) >> 32) : 0;
 }
 
 /* Makes `ut` current on kt; the caller then switches to ut->ctx_rsp. */
@@ -151,7 +181,7 @@ static void restore_program_state(struct uthread *ut)
 
 	if (ut->flags & UTF_KERNEL)
 		return;
-	ut->run_start_ns = clock_monotonic_ns();
+	ut->run_start = tsc();
 	__asm__ volatile("wrfsbase %0" ::"r"(ut->fs_base));
 	if (kt->fpu_owner == ut && ut->xstate_in_memory == 2) {
 		ut->xstate_in_memory = 0; /* nobody else used this kThread's registers, and we used no other's */

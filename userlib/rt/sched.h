@@ -42,8 +42,7 @@ struct uthread {
 	u64 fs_base;	       /* [owner] while not running */
 	u32 signal_pending;    /* [a] proc/signal.c: something to look at before user mode / ends interruptible waits */
 	u32 xstate_in_memory;  /* [owner] */
-	s64 run_start_ns;      /* [owner] tsc-free accounting: when dispatched */
-	u64 cpu_user_ns, cpu_sys_ns; /* [owner] */
+	u64 run_start, cpu_cycles; /* [owner] TSC: when dispatched; sum of finished slices */
 	u64 nr_switches;
 	void (*kfn)(void *);   /* kernel-internal uThreads */
 	void *karg;
@@ -111,6 +110,9 @@ static always_inline struct kproc *kproc_self(void)
 	return kt_self()->kproc;
 }
 
+/* CPU time of ut so far, running slice included. */
+u64 uthread_cpu_ns(const struct uthread *ut);
+void sched_tsc_init(void);
 extern u32 sched_nr_cores; /* kThreads per kProc at most, and what programs see as CPUs */
 extern struct list kproc_list;
 extern struct spinlock kproc_list_lock;

@@ -283,7 +283,7 @@ long sys_getrusage(int who, void __app *uru)
 		set_times(&ru, p->ru_children_utime_ns, p->ru_children_stime_ns);
 		break;
 	case 1: /* RUSAGE_THREAD */
-		set_times(&ru, (u64)thread_cpu_ns(t) - t->ut.cpu_sys_ns, t->ut.cpu_sys_ns);
+		set_times(&ru, (u64)thread_cpu_ns(t), 0);
 		ru.nvcsw = (s64)t->ut.nr_switches;
 		break;
 	default:

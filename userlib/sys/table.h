@@ -11,6 +11,7 @@
 #include "userlib/sys/sys_event_calls.h"
 #include "userlib/sys/sys_file_calls.h"
 #include "userlib/sys/sys_mem_calls.h"
+#include "userlib/sys/sys_mount_calls.h"
 #include "userlib/sys/sys_signal_calls.h"
 #include "userlib/sys/sys_socket_calls.h"
 #include "userlib/proc/clone.h"
@@ -146,6 +147,7 @@
 	SYS(3, mlock2, 0, u64, addr, u64, len, unsigned, flags) \
 	SYS(1, mlockall, 0, int, flags) \
 	SYS(6, mmap, 0, u64, addr, u64, len, int, prot, int, flags, int, fd, u64, off) \
+	SYS(5, mount, 0, const char __app *, source, const char __app *, target, const char __app *, type, unsigned long, flags, const char __app *, data) \
 	SYS(3, mprotect, 0, u64, addr, u64, len, int, prot) \
 	SYS(5, mremap, 0, u64, addr, u64, old_len, u64, new_len, int, flags, u64, new_addr) \
 	SYS(3, msync, 0, u64, addr, u64, len, int, flags) \
@@ -163,6 +165,7 @@
 	SYS(4, pidfd_send_signal, 0, int, pidfd, int, sig, const void __app *, info, unsigned, flags) \
 	SYS(1, pipe, 0, int __app *, fds) \
 	SYS(2, pipe2, 0, int __app *, fds, int, flags) \
+	SYS(2, pivot_root, 0, const char __app *, new_root, const char __app *, put_old) \
 	SYS(4, pkey_mprotect, 0, u64, addr, u64, len, int, prot, int, pkey) \
 	SYS(3, poll, 0, void __app *, fds, unsigned, n, int, timeout_ms) \
 	SYS(5, ppoll, 0, void __app *, fds, unsigned, n, void __app *, timeout, const u64 __app *, mask, size_t, size) \
@@ -267,6 +270,7 @@
 	SYS(2, tkill, 0, int, tid, int, sig) \
 	SYS(2, truncate, 0, const char __app *, path, s64, len) \
 	SYS(1, umask, 0, unsigned, mask) \
+	SYS(2, umount2, 0, const char __app *, target, int, flags) \
 	SYS(1, uname, 0, void __app *, buf) \
 	SYS(1, unlink, 0, const char __app *, path) \
 	SYS(3, unlinkat, 0, int, dirfd, const char __app *, path, int, flags) \
