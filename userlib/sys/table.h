@@ -14,6 +14,7 @@
 #include "userlib/sys/sys_mount_calls.h"
 #include "userlib/sys/sys_signal_calls.h"
 #include "userlib/sys/sys_socket_calls.h"
+#include "userlib/sys/sys_xattr_calls.h"
 #include "userlib/proc/clone.h"
 #include "userlib/proc/exec.h"
 #include "userlib/proc/wait.h"
