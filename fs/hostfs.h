@@ -28,6 +28,11 @@ struct hostfs_sb {
 
 #define RES_WINDOW_SHIFT 16
 #define RES_WINDOWS 8
+struct host_window {
+	u64 win;      /* number + 1 */
+	s64 until_ns; /* believed to be in the page cache */
+	u32 reads;
+};
 struct host_inode {
 	struct inode vfs;
 	struct host_inode *hash_next; /* [hfs_lock] */
@@ -47,7 +52,7 @@ struct host_inode {
 	char *link_text;	      /* [hfs_lock] symlinks: their content, read once */
 	struct host_snap *snap;	      /* [hfs_lock] referenced */
 	struct list snap_lru;	      /* [hfs_lock] */
-	struct { u64 win; s64 until_ns; } res[RES_WINDOWS]; /* [a] windows lately found in the page cache; win + 1 */
+	struct host_window res[RES_WINDOWS]; /* [a] windows lately read, by number modulo RES_WINDOWS */
 };
 static inline struct host_inode *host_i(struct inode *i)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading host files. Data in the host's page cache is copied from a shared read-only mapping of the calling kProc (fs_map_window), which
- * costs no host call; what is resident is asked per 64 KiB window and believed for a second. Everything else, and whatever goes wrong
+ * costs no host call, for 64 KiB windows that are read often; whether one is resident is asked and believed for a second. Everything else, and whatever goes wrong
  * there (truncation under the copy), goes through pread. Sizes are the host's, not remembered.
  */
 #include "fs/hostfs.h"
@@ -12,6 +12,7 @@
 
 #define WINDOW (1ul << RES_WINDOW_SHIFT)
 #define BELIEVE_NS NSEC_PER_SEC
+#define HOT_READS 16 /* mapping a window costs about that many small preads: only what is read again and again is worth it */
 
 /* An open file keeps its descriptor: the pin is given back by release. */
 int hostfs_open(struct inode *i, unsigned open_flags)
@@ -50,19 +51,29 @@ int hostfs_map(struct inode *i, bool shared, bool write, enum map_kind *kind, in
 	return 0;
 }
 
-/* Is the whole window (up to the end of the file) in the page cache, as far as we know? */
-static bool window_resident(struct host_inode *hi, int fd, u64 win, u64 size)
+/* Is the whole window (up to the end of the file) read often, and in the page cache as far as we know? */
+static bool window_hot(struct host_inode *hi, int fd, u64 win, u64 size)
 {
-	unsigned s = win % RES_WINDOWS;
-	s64 now = clock_monotonic_ns();
+	struct host_window *r = &hi->res[win % RES_WINDOWS];
 	u64 len = MIN((u64)WINDOW, size - win * WINDOW);
+	s64 now;
 
-	if (load_relaxed(&hi->res[s].win) == win + 1 && now < load_relaxed(&hi->res[s].until_ns))
+	if (load_relaxed(&r->win) != win + 1) {
+		store_relaxed(&r->win, win + 1);
+		store_relaxed(&r->reads, 1u);
+		store_relaxed(&r->until_ns, (s64)0);
+		return false;
+	}
+	if (load_relaxed(&r->reads) < HOT_READS) {
+		store_relaxed(&r->reads, r->reads + 1); /* an estimate: lost counts do no harm */
+		return false;
+	}
+	now = clock_monotonic_ns();
+	if (now < load_relaxed(&r->until_ns))
 		return true;
 	if (host_cachestat_resident(fd, win * WINDOW, len) < (long)((len + PAGE_SIZE - 1) >> PAGE_SHIFT))
 		return false;
-	store_relaxed(&hi->res[s].until_ns, now + BELIEVE_NS);
-	store_relaxed(&hi->res[s].win, win + 1);
+	store_relaxed(&r->until_ns, now + BELIEVE_NS);
 	return true;
 }
 
@@ -92,7 +103,7 @@ static ssize read_windows(struct host_inode *hi, int fd, struct iov_iter *it, u6
 		const char *p;
 		ssize n;
 
-		if (!window_resident(hi, fd, win, size))
+		if (!window_hot(hi, fd, win, size))
 			break;
 		p = map(&hi->vfs, fd, win * WINDOW, MIN((u64)WINDOW, size - win * WINDOW));
 		if (!p)
