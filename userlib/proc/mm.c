@@ -100,9 +100,7 @@ void aspace_put(struct aspace *as)
 {
 	if (!ref_put(&as->ref))
 		return;
-	as_lock(as);
-	free_all_vmas(as);
-	as_unlock(as);
+	free_all_vmas(as); /* of no program: those went with their mm's, which hold references; so nothing here parks */
 	mem_uncharge(as->charged);
 	slab_free(&aspace_slab, as);
 }

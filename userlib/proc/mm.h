@@ -92,9 +92,9 @@ bool mm_is_alone(struct mm *mm);
 
 /*
  * fork. begin: copies the bookkeeping of `mm` into a new aspace and mm, and returns with the parent's aspace locked, so that nothing
- * changes until the host fork has happened. The parent then calls aspace_fork_end (new_mm NULL = the fork succeeded; else it failed and
- * new_mm/new_as are freed). The child's first uThread calls mm_after_fork_child before it touches program memory: it unmaps what belongs
- * to other programs of the parent's address space.
+ * changes until the host fork has happened. new_as comes with a reference for the new kProc (kproc_free drops it). The parent then
+ * calls aspace_fork_end (failed_new_mm NULL = the fork succeeded; else it failed and that mm is dropped). The child's first uThread
+ * calls mm_after_fork_child before it touches program memory: it unmaps what belongs to other programs of the parent's address space.
  */
 int aspace_fork_begin(struct mm *mm, struct aspace **new_as, struct mm **new_mm) must_check;
 void aspace_fork_end(struct mm *parent, struct mm *failed_new_mm);

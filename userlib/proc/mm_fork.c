@@ -97,13 +97,9 @@ int aspace_fork_begin(struct mm *mm, struct aspace **new_as, struct mm **new_mm)
 
 void aspace_fork_end(struct mm *parent, struct mm *failed_new_mm)
 {
-	struct aspace *nas = failed_new_mm ? failed_new_mm->as : NULL;
-
 	as_unlock(parent->as);
-	if (failed_new_mm) {
+	if (failed_new_mm)
 		mm_put(failed_new_mm);
-		aspace_put(nas);
-	}
 }
 
 void mm_after_fork_child(struct mm *mm)

@@ -4,7 +4,7 @@
  * program's mappings but belong to no program and show in no map.
  */
 #include "userlib/proc/mm_internal.h"
-#include "userlib/rt/sched.h"
+#include "userlib/rt/kthread.h"
 
 struct aspace *mm_current_aspace(void)
 {
@@ -125,8 +125,16 @@ static const void *window_for_fs(struct inode *i, int host_fd, u64 off, u64 len)
 	return p;
 }
 
+static void kproc_gone(struct kproc *kp)
+{
+	if (kp->aspace)
+		aspace_put(kp->aspace);
+	kp->aspace = NULL;
+}
+
 void mm_init(void)
 {
+	kproc_gone_hook = kproc_gone;
 	fs_unmap_window = mm_window_put;
 	store_release(&fs_map_window, window_for_fs);
 	fs_truncate_hook = mm_inode_truncated;

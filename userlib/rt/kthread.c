@@ -428,9 +428,13 @@ err_free:
 	return NULL;
 }
 
+void (*kproc_gone_hook)(struct kproc *kp);
+
 /* Memory of a kProc whose host process is gone or never came to be. */
 void kproc_free(struct kproc *kp)
 {
+	if (kproc_gone_hook)
+		kproc_gone_hook(kp);
 	for (u32 i = 0; i < kp->nr_kthreads; i++) {
 		page_free(kp->kthreads[i]->sched_stack, SCHED_STACK_ORDER);
 		page_free(kp->kthreads[i]->alt_stack, ALT_STACK_ORDER);

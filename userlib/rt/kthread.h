@@ -8,6 +8,9 @@
 extern u64 kthread_xcr0; /* vector components the host enabled */
 extern int kthread_wake_fd; /* the launcher's eventfd: wakes the watcher */
 
+/* A kProc's memory is about to be freed: proc/ drops its address space's bookkeeping. Its host process is gone or never was. */
+extern void (*kproc_gone_hook)(struct kproc *kp);
+
 void finish_switch(void);
 struct uthread *runq_pop(struct kthread *kt);
 void sched_set_current(struct kthread *kt, struct uthread *ut);
