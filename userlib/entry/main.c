@@ -166,6 +166,7 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	clock_init(host_vdso);
 	lock_in();
 	kthread_wake_fd = boot->wake_eventfd;
+	jobctl_launcher_pid = (int)boot->launcher_pid;
 	jobctl_enabled = boot->flags & JABI_F_JOB_CONTROL;
 	sched_nr_cores = boot->nr_cores < 1 ? 1 : MIN(boot->nr_cores, (u32)MAX_CORES);
 	vdso = page_alloc(0);

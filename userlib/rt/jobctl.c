@@ -4,11 +4,29 @@
  * it and stops too, and the shell shows a stopped job. `fg` continues them all, since they share the launcher's process group.
  */
 #include "userlib/rt/jobctl.h"
+#include "userlib/rt/clock.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/sched.h"
 #include <asm/signal.h>
 
+#define ECHO_NS (50 * NSEC_PER_MSEC)
+
 bool jobctl_enabled;
+int jobctl_launcher_pid;
+
+bool jobctl_is_echo(int sig, int code, int sender_pid)
+{
+	static s64 last_ns[65][2]; /* [oldest kProc's handlers] by signal; direct, passed on */
+	bool passed_on = code <= 0 && sender_pid == jobctl_launcher_pid;
+	s64 now = clock_monotonic_ns(), *other = &last_ns[sig][!passed_on];
+
+	if (*other && now - *other < ECHO_NS) {
+		*other = 0;
+		return true;
+	}
+	last_ns[sig][passed_on] = now;
+	return false;
+}
 
 void jobctl_stop_instance(void)
 {

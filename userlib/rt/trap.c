@@ -4,6 +4,7 @@
  * stack with host registers in a ucontext. If the program was interrupted its registers move to the uThread's trapframe, and we leave
  * the frame behind without sigreturn: no signal is masked while we are in a handler, and vector state is restored by hand.
  */
+#include "userlib/rt/jobctl.h"
 #include "userlib/rt/trap.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
@@ -37,6 +38,7 @@ struct host_siginfo {
 	union {
 		u64 addr;
 		struct { u64 call_addr; s32 syscall; u32 arch; } sys;
+		struct { s32 pid; u32 uid; } sender;
 	};
 };
 
@@ -221,9 +223,8 @@ static void on_external(int sig, struct host_siginfo *si, struct host_ucontext *
 {
 	struct kthread *kt = kt_self();
 
-	(void)si;
 	/* The terminal signals every kProc of the group: one report is enough. The oldest kProc is also whom the launcher signals. */
-	if (kt->kproc != list_first(&kproc_list, struct kproc, link))
+	if (kt->kproc != list_first(&kproc_list, struct kproc, link) || jobctl_is_echo(sig, si->code, si->sender.pid))
 		return;
 	host_signal_note(sig);
 	kt->need_resched = 1;
