@@ -417,12 +417,12 @@ int epoll_wait_file(struct file *f, struct epoll_event *evs, int max, s64 deadli
 		n = any_ready(ep) ? collect(ep, evs, max) : 0;
 		if (n) {
 			if (any_ready(ep))
-				waitq_wake(&ep->wait, POLL_IN);
+				waitq_wake(&ep->wait, WAKE_PASS_ON);
 			return n;
 		}
 		if (!deadline_ns)
 			return 0;
-		r = wait_event(&ep->wait, EPOLLIN, true, any_ready(ep), deadline_ns, true);
+		r = wait_event(&ep->wait, EPOLLIN | WAKE_PASS_ON, true, any_ready(ep), deadline_ns, true);
 		if (r == -ETIMEDOUT)
 			return 0;
 		if (r)

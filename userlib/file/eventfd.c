@@ -44,14 +44,16 @@ static ssize eventfd_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf
 	if (!take(e, &v)) {
 		if (file_nonblock(f, rwf))
 			return -EAGAIN;
-		r = wait_event(&e->wait, EPOLLIN, true, take(e, &v), TIME_FOREVER, true);
+		r = wait_event(&e->wait, EPOLLIN | WAKE_PASS_ON, true, take(e, &v), TIME_FOREVER, true);
 		if (r) {
 			if (READ_ONCE(e->count))
-				waitq_wake(&e->wait, POLL_IN);
+				waitq_wake(&e->wait, WAKE_PASS_ON);
 			return r;
 		}
 	}
-	waitq_wake(&e->wait, POLL_OUT | (READ_ONCE(e->count) ? POLL_IN : 0));
+	waitq_wake(&e->wait, POLL_OUT);
+	if (READ_ONCE(e->count))
+		waitq_wake(&e->wait, WAKE_PASS_ON);
 	return iter_copy_to(it, &v, 8);
 }
 

@@ -4,7 +4,7 @@
 #include "fs/flock.h"
 #include "userlib/base/string.h"
 
-#define FIRST_SIZE 64u
+#define FIRST_SIZE 256u
 #define MAX_SIZE (512u * 1024) /* kmem's largest block holds that many pointers */
 
 static struct slab fdtab_slab = SLAB_INIT("fdtab", struct fdtab);

@@ -27,6 +27,8 @@
 #define FLAG_NOATIME 01000000u
 
 #define POLL_IN (EPOLLIN | EPOLLRDNORM)
+/* Wakes only blocked readers or writers that another one passes its wake-up on to; no poller hears of it. */
+#define WAKE_PASS_ON (1u << 24)
 #define POLL_OUT (EPOLLOUT | EPOLLWRNORM)
 
 u64 file_next_id(void); /* inode numbers of anonymous files */

@@ -177,6 +177,10 @@ static void on_notify(struct inode *dir, struct inode *i, const char *name, unsi
 {
 	bool names_only = event & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO);
 
+	if ((event & IN_DELETE_SELF) && !(event & IN_ISDIR) && i)
+		notify_inode(i, IN_ATTRIB, 0, NULL, 0); /* its link count changed */
+	if (event & (IN_DELETE_SELF | IN_MOVE_SELF))
+		event &= ~(u32)IN_ISDIR;
 	if (dir)
 		notify_inode(dir, event, cookie, name, len);
 	if (i && !(dir && names_only))

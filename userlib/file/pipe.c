@@ -115,10 +115,10 @@ static ssize take_data(struct pipe *p, struct iov_iter *it)
 
 static int wait_readable(struct pipe *p)
 {
-	int r = wait_event(&p->rd, EPOLLIN | EPOLLHUP, true, !pipe_is_empty(p) || !READ_ONCE(p->writers), TIME_FOREVER, true);
+	int r = wait_event(&p->rd, EPOLLIN | EPOLLHUP | WAKE_PASS_ON, true, !pipe_is_empty(p) || !READ_ONCE(p->writers), TIME_FOREVER, true);
 
 	if (r && !pipe_is_empty(p))
-		waitq_wake(&p->rd, POLL_IN); /* pass the wake-up on */
+		waitq_wake(&p->rd, WAKE_PASS_ON);
 	return r;
 }
 
@@ -143,7 +143,7 @@ static ssize pipe_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 		if (n > 0 && was_full)
 			waitq_wake(&p->wr, POLL_OUT);
 		if (more)
-			waitq_wake(&p->rd, POLL_IN);
+			waitq_wake(&p->rd, WAKE_PASS_ON);
 		if (n || r)
 			return n;
 		if (file_nonblock(f, rwf))
@@ -231,10 +231,10 @@ static ssize write_some(struct pipe *p, struct iov_iter *it, bool packet, bool *
 
 static int wait_writable(struct pipe *p)
 {
-	int r = wait_event(&p->wr, EPOLLOUT | EPOLLERR, true, !pipe_is_full(p) || !READ_ONCE(p->readers), TIME_FOREVER, true);
+	int r = wait_event(&p->wr, EPOLLOUT | EPOLLERR | WAKE_PASS_ON, true, !pipe_is_full(p) || !READ_ONCE(p->readers), TIME_FOREVER, true);
 
 	if (r && !pipe_is_full(p))
-		waitq_wake(&p->wr, POLL_OUT);
+		waitq_wake(&p->wr, WAKE_PASS_ON);
 	return r;
 }
 
@@ -262,7 +262,7 @@ static ssize pipe_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 			proc_hooks->send_signal_self(SIGPIPE_NR);
 		if (n < 0 || !it->count) {
 			if (more)
-				waitq_wake(&p->wr, POLL_OUT);
+				waitq_wake(&p->wr, WAKE_PASS_ON);
 			return done ? done : n;
 		}
 		if (more && n > 0)

@@ -422,7 +422,7 @@ static int wait_data(struct usock *u, struct sock_msg *m, s64 deadline)
 
 	if (m->nonblock || (m->flags & MSG_DONTWAIT_BIT))
 		return -EAGAIN;
-	r = wait_event(&u->wait, EPOLLIN | EPOLLHUP | EPOLLERR, true, READ_ONCE(u->nr_queued) || at_eof(u) || load_relaxed(&u->err),
+	r = wait_event(&u->wait, EPOLLIN | EPOLLHUP | EPOLLERR | WAKE_PASS_ON, true, READ_ONCE(u->nr_queued) || at_eof(u) || load_relaxed(&u->err),
 		       deadline, true);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
@@ -440,7 +440,7 @@ static bool recv_once(struct usock *u, struct sock_msg *m, ssize *n)
 	more = READ_ONCE(u->nr_queued);
 	mutex_unlock(&u->read_lock);
 	if (b && more)
-		waitq_wake(&u->wait, POLL_IN); /* another reader */
+		waitq_wake(&u->wait, WAKE_PASS_ON);
 	return b;
 }
 

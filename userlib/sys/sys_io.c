@@ -15,7 +15,7 @@ long sys_read(int fd, void __app *buf, size_t len)
 	if (!f)
 		return -EBADF;
 	iter_init_app(&it, buf, MIN(len, RW_COUNT_MAX));
-	r = file_read(f, &it, NULL, 0);
+	r = (s64)len < 0 && f->mode_rw & 1 ? -EFAULT : file_read(f, &it, NULL, 0);
 	file_put(f);
 	return r;
 }
@@ -29,7 +29,7 @@ long sys_write(int fd, const void __app *buf, size_t len)
 	if (!f)
 		return -EBADF;
 	iter_init_app(&it, (void __app *)buf, MIN(len, RW_COUNT_MAX));
-	r = file_write(f, &it, NULL, 0);
+	r = (s64)len < 0 && f->mode_rw & 2 ? -EFAULT : file_write(f, &it, NULL, 0);
 	file_put(f);
 	return r;
 }
@@ -42,7 +42,9 @@ static long do_iter(int fd, struct iov_iter *it, s64 pos, bool pos_given, bool w
 
 	if (!f)
 		return -EBADF;
-	if (pos_given && pos < 0)
+	if (rwf & ~0x1fu)
+		r = -EOPNOTSUPP;
+	else if (pos_given && pos < 0)
 		r = -EINVAL;
 	else if (pos_given && !f->ops->seek)
 		r = -ESPIPE;
@@ -342,6 +344,8 @@ long sys_ftruncate(int fd, s64 len)
 		r = -EINVAL;
 	else
 		r = vfs_truncate(f->inode, (u64)len);
+	if (!r)
+		fs_notify_path(&f->path, 2 /* IN_MODIFY */);
 	file_put(f);
 	return r;
 }
@@ -364,6 +368,8 @@ long sys_truncate(const char __app *path, s64 len)
 		r = S_ISDIR(i->mode) ? -EISDIR : !S_ISREG(i->mode) ? -EINVAL : vfs_permission(&p, 2, a.w.cred);
 		if (!r)
 			r = vfs_truncate(i, (u64)len);
+		if (!r)
+			fs_notify_path(&p, 2 /* IN_MODIFY */);
 		path_put(&p);
 	}
 	at_put(&a);

@@ -1,189 +1,192 @@
 /* SPDX-License-Identifier: MIT */
-/* Extended attributes: get, set, list, remove, each by path, by path without following, by descriptor. The rules are fs/vfs_attr.c's. */
-#include "userlib/sys/sys_file_calls.h"
+/* Extended attributes (xattr(7)). */
+#include "userlib/sys/sys_xattr_calls.h"
 #include "userlib/sys/sys_util.h"
-#include <linux/limits.h>
 
-/* What a call works on: a referenced path. The two ways to get one: */
-static int by_path(const char __app *name, bool follow, struct path *out)
+#define XATTR_NAME_LEN 255
+#define XATTR_VALUE_MAX (64 * KiB)
+
+/* What a call is about: a path, or a descriptor. */
+struct target {
+	struct path p;
+	struct file *f;
+};
+
+static long by_path(struct target *t, const char __app *name, bool follow)
 {
 	struct at_path a;
-	int r = at_get(&a, AT_FDCWD, name, 0);
+	long r = at_get(&a, AT_FDCWD, name, 0);
 
+	t->f = NULL;
 	if (r)
 		return r;
-	r = at_resolve(&a, follow, out);
+	r = at_resolve(&a, follow, &t->p);
 	at_put(&a);
 	return r;
 }
 
-static int by_fd(int fd, struct path *out)
+static long by_fd(struct target *t, int fd)
 {
-	struct file *f = fd_file(fd);
-	int r = 0;
-
-	if (!f)
+	t->f = fd_file(fd);
+	if (!t->f)
 		return -EBADF;
-	if (f->path.mnt) {
-		*out = f->path;
-		path_get(out);
-	} else {
-		r = -EOPNOTSUPP;
+	if (!t->f->path.mnt) {
+		file_put(t->f);
+		return -EOPNOTSUPP;
 	}
-	file_put(f);
-	return r;
+	t->p = t->f->path;
+	path_get(&t->p);
+	return 0;
 }
 
-static int name_in(char *buf, const char __app *name)
+static void target_put(struct target *t)
 {
-	ssize n = strncpy_from_app(buf, name, XATTR_NAME_MAX + 1);
-
-	return n == -ENAMETOOLONG || n == 0 ? -ERANGE : n < 0 ? (int)n : 0;
+	path_put(&t->p);
+	if (t->f)
+		file_put(t->f);
 }
 
-/* All consume the path; r is what resolving gave. */
-static long do_get(int r, struct path *p, const char __app *uname, void __app *value, size_t size)
+static long get_key(char key[XATTR_NAME_LEN + 2], const char __app *ukey)
 {
-	char name[XATTR_NAME_MAX + 1], *buf = NULL;
-	long n;
+	ssize n = strncpy_from_app(key, ukey, XATTR_NAME_LEN + 1);
+
+	return n == -ENAMETOOLONG || n == 0 ? -ERANGE : n < 0 ? n : 0;
+}
+
+static long do_get(struct target *t, const char __app *ukey, void __app *val, size_t size)
+{
+	char key[XATTR_NAME_LEN + 2];
+	void *buf = NULL;
+	long r = get_key(key, ukey);
 
 	if (r)
 		return r;
-	size = MIN(size, (size_t)XATTR_SIZE_MAX);
-	n = name_in(name, uname);
-	if (!n && size && !(buf = kmem_alloc(size)))
-		n = -ENOMEM;
-	if (!n)
-		n = vfs_getxattr(p, name, buf, size);
-	if (n > 0 && size && copy_to_app(value, buf, (size_t)n))
-		n = -EFAULT;
-	if (buf)
-		kmem_free(buf, size);
-	path_put(p);
-	return n;
-}
-
-static long do_set(int r, struct path *p, const char __app *uname, const void __app *value, size_t size, int flags)
-{
-	char name[XATTR_NAME_MAX + 1], *buf = NULL;
-
-	if (r)
-		return r;
-	r = size > XATTR_SIZE_MAX ? -E2BIG : name_in(name, uname);
-	if (!r && size && !(buf = kmem_alloc(size)))
-		r = -ENOMEM;
-	if (!r && size && copy_from_app(buf, value, size))
+	size = MIN(size, XATTR_VALUE_MAX);
+	if (size) {
+		buf = kmem_alloc(size);
+		if (!buf)
+			return -ENOMEM;
+	}
+	r = vfs_getxattr(&t->p, key, buf, size);
+	if (r > 0 && size && copy_to_app(val, buf, (size_t)r))
 		r = -EFAULT;
-	if (!r)
-		r = vfs_setxattr(p, name, buf, size, flags, &uproc_self()->cred);
 	if (buf)
 		kmem_free(buf, size);
-	path_put(p);
 	return r;
 }
 
-static long do_list(int r, struct path *p, char __app *list, size_t size)
+static long do_set(struct target *t, const char __app *ukey, const void __app *val, size_t size, int flags)
+{
+	char key[XATTR_NAME_LEN + 2];
+	void *buf = NULL;
+	long r;
+
+	if (flags & ~3)
+		return -EINVAL;
+	r = get_key(key, ukey);
+	if (r)
+		return r;
+	if (size > XATTR_VALUE_MAX)
+		return -E2BIG;
+	if (size) {
+		buf = kmem_alloc(size);
+		if (!buf)
+			return -ENOMEM;
+		if (copy_from_app(buf, val, size)) {
+			kmem_free(buf, size);
+			return -EFAULT;
+		}
+	}
+	r = vfs_setxattr(&t->p, key, buf, size, flags, &uproc_self()->cred);
+	if (buf)
+		kmem_free(buf, size);
+	return r;
+}
+
+static long do_list(struct target *t, char __app *list, size_t size)
 {
 	char *buf = NULL;
-	long n = 0;
+	long r;
 
-	if (r)
-		return r;
-	size = MIN(size, (size_t)XATTR_LIST_MAX);
-	if (size && !(buf = kmem_alloc(size)))
-		n = -ENOMEM;
-	if (!n)
-		n = vfs_listxattr(p, buf, size);
-	if (n > 0 && size && copy_to_app(list, buf, (size_t)n))
-		n = -EFAULT;
+	size = MIN(size, XATTR_VALUE_MAX);
+	if (size) {
+		buf = kmem_alloc(size);
+		if (!buf)
+			return -ENOMEM;
+	}
+	r = vfs_listxattr(&t->p, buf, size);
+	if (r > 0 && size && copy_to_app(list, buf, (size_t)r))
+		r = -EFAULT;
 	if (buf)
 		kmem_free(buf, size);
-	path_put(p);
-	return n;
-}
-
-static long do_remove(int r, struct path *p, const char __app *uname)
-{
-	char name[XATTR_NAME_MAX + 1];
-
-	if (r)
-		return r;
-	r = name_in(name, uname);
-	if (!r)
-		r = vfs_removexattr(p, name, &uproc_self()->cred);
-	path_put(p);
 	return r;
 }
 
-long sys_getxattr(const char __app *path, const char __app *name, void __app *value, size_t size)
+static long do_remove(struct target *t, const char __app *ukey)
 {
-	struct path p;
+	char key[XATTR_NAME_LEN + 2];
+	long r = get_key(key, ukey);
 
-	return do_get(by_path(path, true, &p), &p, name, value, size);
+	return r ? r : vfs_removexattr(&t->p, key, &uproc_self()->cred);
 }
-long sys_lgetxattr(const char __app *path, const char __app *name, void __app *value, size_t size)
-{
-	struct path p;
 
-	return do_get(by_path(path, false, &p), &p, name, value, size);
+/* Resolves with `find`, runs `op`, lets go. */
+#define ON_TARGET(find, op)                 \
+	do {                                \
+		struct target t;            \
+		long ot_r_ = (find);        \
+		if (ot_r_)                  \
+			return ot_r_;       \
+		ot_r_ = (op);               \
+		target_put(&t);             \
+		return ot_r_;               \
+	} while (0)
+
+long sys_getxattr(const char __app *path, const char __app *key, void __app *val, size_t size)
+{
+	ON_TARGET(by_path(&t, path, true), do_get(&t, key, val, size));
 }
-long sys_fgetxattr(int fd, const char __app *name, void __app *value, size_t size)
+long sys_lgetxattr(const char __app *path, const char __app *key, void __app *val, size_t size)
 {
-	struct path p;
-
-	return do_get(by_fd(fd, &p), &p, name, value, size);
+	ON_TARGET(by_path(&t, path, false), do_get(&t, key, val, size));
 }
-long sys_setxattr(const char __app *path, const char __app *name, const void __app *value, size_t size, int flags)
+long sys_fgetxattr(int fd, const char __app *key, void __app *val, size_t size)
 {
-	struct path p;
-
-	return do_set(by_path(path, true, &p), &p, name, value, size, flags);
+	ON_TARGET(by_fd(&t, fd), do_get(&t, key, val, size));
 }
-long sys_lsetxattr(const char __app *path, const char __app *name, const void __app *value, size_t size, int flags)
+long sys_setxattr(const char __app *path, const char __app *key, const void __app *val, size_t size, int flags)
 {
-	struct path p;
-
-	return do_set(by_path(path, false, &p), &p, name, value, size, flags);
+	ON_TARGET(by_path(&t, path, true), do_set(&t, key, val, size, flags));
 }
-long sys_fsetxattr(int fd, const char __app *name, const void __app *value, size_t size, int flags)
+long sys_lsetxattr(const char __app *path, const char __app *key, const void __app *val, size_t size, int flags)
 {
-	struct path p;
-
-	return do_set(by_fd(fd, &p), &p, name, value, size, flags);
+	ON_TARGET(by_path(&t, path, false), do_set(&t, key, val, size, flags));
+}
+long sys_fsetxattr(int fd, const char __app *key, const void __app *val, size_t size, int flags)
+{
+	ON_TARGET(by_fd(&t, fd), do_set(&t, key, val, size, flags));
 }
 long sys_listxattr(const char __app *path, char __app *list, size_t size)
 {
-	struct path p;
-
-	return do_list(by_path(path, true, &p), &p, list, size);
+	ON_TARGET(by_path(&t, path, true), do_list(&t, list, size));
 }
 long sys_llistxattr(const char __app *path, char __app *list, size_t size)
 {
-	struct path p;
-
-	return do_list(by_path(path, false, &p), &p, list, size);
+	ON_TARGET(by_path(&t, path, false), do_list(&t, list, size));
 }
 long sys_flistxattr(int fd, char __app *list, size_t size)
 {
-	struct path p;
-
-	return do_list(by_fd(fd, &p), &p, list, size);
+	ON_TARGET(by_fd(&t, fd), do_list(&t, list, size));
 }
-long sys_removexattr(const char __app *path, const char __app *name)
+long sys_removexattr(const char __app *path, const char __app *key)
 {
-	struct path p;
-
-	return do_remove(by_path(path, true, &p), &p, name);
+	ON_TARGET(by_path(&t, path, true), do_remove(&t, key));
 }
-long sys_lremovexattr(const char __app *path, const char __app *name)
+long sys_lremovexattr(const char __app *path, const char __app *key)
 {
-	struct path p;
-
-	return do_remove(by_path(path, false, &p), &p, name);
+	ON_TARGET(by_path(&t, path, false), do_remove(&t, key));
 }
-long sys_fremovexattr(int fd, const char __app *name)
+long sys_fremovexattr(int fd, const char __app *key)
 {
-	struct path p;
-
-	return do_remove(by_fd(fd, &p), &p, name);
+	ON_TARGET(by_fd(&t, fd), do_remove(&t, key));
 }
