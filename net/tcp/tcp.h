@@ -39,8 +39,9 @@ struct tcp_hdr {
 #define TCP_RTO_MAX_NS (120 * NSEC_PER_SEC)
 #define TCP_RTO_INIT_NS (1 * NSEC_PER_SEC) /* RFC 6298 */
 #define TCP_DELACK_NS (40 * NSEC_PER_MSEC)
-#define TCP_MAX_RETRIES 15
-#define TCP_SYN_RETRIES 6
+#define TCP_MAX_RETRIES 15u
+#define TCP_ORPHAN_RETRIES 8u /* nobody waits for it any more */
+#define TCP_SYN_RETRIES 6u
 #define TCP_WSCALE 7
 #define TCP_BUF_MIN 16384u
 #define TCP_OOO_MAX 256

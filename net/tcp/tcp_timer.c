@@ -69,6 +69,8 @@ static void retransmit(struct tcp_conn *c)
 	c->t_rexmit = c->t_probe = 0;
 	if (c->snd_una == c->snd_max)
 		return;
+	if (c->s->user_gone && !c->listener)
+		max = MIN(max, TCP_ORPHAN_RETRIES);
 	if (c->retries >= max) {
 		tcp_abort(c, ETIMEDOUT);
 		return;

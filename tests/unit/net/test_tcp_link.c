@@ -163,7 +163,9 @@ START_TEST(bulk_at_one_percent_loss)
 	nic_pair.loss = 100;
 	nic_pair.delay_ns = 5 * MS;
 	transfer((u64)_i + 11, 20000000, 0, 1000 * SEC);
-	fprintf(stderr, "1%% loss, 10 ms RTT: 20 MB in %ld ms\n", (long)((sim_now() - start) / MS));
+	fprintf(stderr, "1%% loss, 10 ms RTT: 20 MB in %ld ms; %lu segments, %lu again, %lu timeouts, %lu recoveries, %lu probes\n",
+		(long)((sim_now() - start) / MS), net_counter(NET_TcpOutSegs), net_counter(NET_TcpRetransSegs),
+		net_counter(NET_TCPTimeouts), net_counter(NET_TCPFastRetrans), net_counter(NET_TCPLossProbes));
 }
 END_TEST
 
