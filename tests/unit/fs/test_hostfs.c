@@ -108,9 +108,17 @@ END_TEST
 
 START_TEST(unlinked_open_file_stays_readable)
 {
+	struct kstat st;
 	struct path p;
 
 	t_mount_host(true);
+	ck_assert_int_eq(vfs_open(&w, "/d/sub", O_RDONLY, 0, 0, &p), 0);
+	ck_assert_int_eq(path_inode(&p)->ops->open(path_inode(&p), O_RDONLY), 0);
+	ck_assert_int_eq(vfs_rmdir(&w, "/d/sub"), 0);
+	ck_assert_int_eq(vfs_getattr(&p, &st), 0);
+	ck_assert_uint_eq(st.nlink, 0);
+	path_inode(&p)->ops->release(path_inode(&p), O_RDONLY);
+	path_put(&p);
 	ck_assert_int_eq(vfs_open(&w, "/d/f", O_RDWR, 0, 0, &p), 0);
 	ck_assert_int_eq(path_inode(&p)->ops->open(path_inode(&p), O_RDWR), 0);
 	ck_assert_int_eq(vfs_unlink(&w, "/d/f"), 0);
