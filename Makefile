@@ -52,6 +52,21 @@ $(O)/jctl: $(jctl-all-objs)
 
 -include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
 
+# ---- unit tests: hosted builds of module sources with Check; parsing code also under ASan and UBSan ----
+unit-names := fs net jctl patch vma mm futex elf
+unit-san-fs := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+unit-san-net := $(unit-san-fs)
+define unit-rule
+$(O)/unit/$(1): $$(unit-$(1)-srcs) $(O)/jctl
+	@mkdir -p $$(@D)
+	@echo "  UNIT $(1)"
+	$(V)$(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -Wall -Iinclude -I. -Itests/lib $$(unit-san-$(1)) $$(unit-$(1)-cflags) \
+		$$(unit-$(1)-flags) -o $$@ $$(unit-$(1)-srcs) -lcheck -lsubunit -lm -lrt -lpthread $$(unit-$(1)-libs)
+endef
+$(foreach u,$(unit-names),$(eval $(call unit-rule,$(u))))
+unit: $(addprefix $(O)/unit/,$(unit-names))
+	@tests/run_unit.sh $^
+
 # ---- tests, demo, checks: see tests/ ----
 deps:
 	@tests/install_deps.sh
@@ -62,7 +77,7 @@ demo: deps-build
 	@tests/demo.sh
 check: deps
 	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory layers
+	@$(MAKE) --no-print-directory layers unit
 	@tests/check.sh
 check-long: deps
 	@$(MAKE) --no-print-directory all
@@ -84,4 +99,4 @@ install: all
 
 clean:
 	rm -rf $(O)
-.PHONY: all clean deps deps-build demo check check-long bench layers lint install kmod kmod-check
+.PHONY: all unit clean deps deps-build demo check check-long bench layers lint install kmod kmod-check
