@@ -91,6 +91,12 @@ echo input | timeout 20 "$jctl" run --name $name cat >"$work/out" 2>/dev/null
 verdict stdin "$([ "$(cat "$work/out")" = input ]; echo $?)" 'pipe to stdin'
 timeout 20 "$jctl" run --name $name sh -c 'echo out; echo err >&2' >"$work/out" 2>"$work/err"
 verdict streams "$([ "$(cat "$work/out")" = out ] && [ "$(cat "$work/err")" = err ]; echo $?)" 'stdout and stderr apart'
+if command -v script >/dev/null; then # a terminal stays a terminal, and its Ctrl-C arrives
+	timeout 20 script -qec "$jctl run --name $name sh -c 'test -t 0 && test -t 1 && echo terminal'" /dev/null </dev/null >"$work/out"
+	verdict terminal "$(grep -q terminal "$work/out"; echo $?)" "$(head -3 "$work/out")"
+	(sleep 1; printf '\003'; sleep 2) | timeout 20 script -qec "$jctl run --name $name sleep 60" /dev/null >/dev/null
+	verdict ctrl_c "$([ $? = 130 ]; echo $?)" 'exit code after Ctrl-C is not 130'
+fi
 timeout 20 "$jctl" run --name $name sleep 60 2>/dev/null &
 sleep 1
 kill -TERM $! && wait $!
