@@ -156,6 +156,14 @@ static s64 timeout_deadline(s64 timeo)
 	return timeo ? clock_monotonic_ns() + timeo : TIME_FOREVER;
 }
 
+/* signal(7): a call on a socket with a timeout set is never restarted. */
+static int waited(int r, s64 deadline)
+{
+	if (r == -ETIMEDOUT)
+		return -EAGAIN;
+	return r == -ERESTARTSYS && deadline != TIME_FOREVER ? -EINTR : r;
+}
+
 static int wait_room(struct usock *u, struct usock *to, struct sock_msg *m, s64 deadline)
 {
 	struct waitq *q = u->type == US_DGRAM ? &to->space : &u->wait;
@@ -164,7 +172,7 @@ static int wait_room(struct usock *u, struct usock *to, struct sock_msg *m, s64 
 	if (m->nonblock || (m->flags & MSG_DONTWAIT_BIT))
 		return -EAGAIN;
 	r = wait_event(q, WAKE_ALL, false, has_room(to) || gone(to) || (load_relaxed(&u->shut) & US_SHUT_WR), deadline, true);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	return waited(r, deadline);
 }
 
 /* Queues b (all of it) at `to`. Takes b. */
@@ -424,7 +432,7 @@ static int wait_data(struct usock *u, struct sock_msg *m, s64 deadline)
 		return -EAGAIN;
 	r = wait_event(&u->wait, EPOLLIN | EPOLLHUP | EPOLLERR | WAKE_PASS_ON, true, READ_ONCE(u->nr_queued) || at_eof(u) || load_relaxed(&u->err),
 		       deadline, true);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	return waited(r, deadline);
 }
 
 /* One look at the queue. 1: something was done (*n), 0: empty. */
