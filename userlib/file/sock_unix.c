@@ -599,6 +599,12 @@ static int unix_getopt(struct socket *s, int level, int name, void *val, u32 *le
 	return put_opt(val, len, v, sizeof(v[0]));
 }
 
+static long unix_ioctl(struct socket *s, unsigned cmd, unsigned long arg)
+{
+	(void)s;
+	return netdev_ioctl(cmd, arg); /* if_nametoindex(3) asks a unix socket */
+}
+
 static const struct sock_ops unix_ops = {
 	.bind = unix_bind,
 	.connect = unix_connect,
@@ -612,6 +618,7 @@ static const struct sock_ops unix_ops = {
 	.getopt = unix_getopt,
 	.poll = unix_poll,
 	.bytes = unix_bytes,
+	.ioctl = unix_ioctl,
 	.release = unix_release,
 };
 
