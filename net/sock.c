@@ -281,6 +281,8 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 		return -EINVAL;
 	if (!s->tcp)
 		return udp_connect(s, a);
+	if (READ_ONCE(s->tcp->state) >= TCP_ESTABLISHED) /* before the address is looked at */
+		return -EISCONN;
 	r = addr_check(s, a);
 	if (r)
 		return r;
@@ -307,7 +309,7 @@ ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *
 	ssize r;
 
 	if (s->tcp)
-		return to && to->len && s->tcp->state != TCP_ESTABLISHED && !s->connected ? -ENOTCONN : tcp_send(s, it, flags, nonblock);
+		return tcp_send(s, it, flags, nonblock);
 	if (to && to->len) {
 		r = addr_check(s, to);
 		if (r)
@@ -386,7 +388,7 @@ ssize net_sock_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, 
 		r = wait_event(&s->wq, EPOLLIN | EPOLLERR | EPOLLHUP, true, !list_empty(&s->dgrams) || s->error || s->shut & 1, deadline,
 			       true);
 		if (r)
-			return r == -ETIMEDOUT ? -EAGAIN : r;
+			return r == -ETIMEDOUT ? -EAGAIN : s->rcvtimeo ? -EINTR : r;
 	}
 }
 

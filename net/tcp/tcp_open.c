@@ -18,10 +18,11 @@ int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock)
 	net_lock_get();
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
 		r = -EALREADY;
+	} else if (s->error) { /* how the last attempt ended */
+		r = -s->error;
+		s->error = 0;
 	} else if (c->state != TCP_CLOSED || s->connected) {
-		r = s->error ? -s->error : -EISCONN;
-		if (s->error)
-			s->error = 0;
+		r = -EISCONN;
 	} else if (!ip_route(ip, &src)) {
 		r = -ENETUNREACH;
 	} else {
@@ -48,21 +49,22 @@ int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock)
 	tcp_hash_conn(s);
 	c->iss = c->snd_una = tcp_new_iss(s);
 	c->snd_nxt = c->snd_max = c->iss;
+	c->retries = 0;
 	c->rcv_wscale = TCP_WSCALE;
 	tcp_set_state(c, TCP_SYN_SENT);
 	tcp_send_syn(c);
 	c->rtt_start = clock_monotonic_ns();
 	tcp_rexmit_start(c);
 	net_lock_put();
-	if (nonblock && READ_ONCE(c->state) == TCP_SYN_SENT)
-		return -EINPROGRESS;
+	if (nonblock)
+		return -EINPROGRESS; /* even if the loopback has answered by now, as on Linux */
 wait:
 	r = wait_event(&s->wq, WAKE_ALL, false, READ_ONCE(c->state) != TCP_SYN_SENT && READ_ONCE(c->state) != TCP_SYN_RECEIVED,
 		       deadline_of(s->sndtimeo), true);
 	if (r == -ETIMEDOUT)
 		return -EINPROGRESS;
 	if (r)
-		return r;
+		return r == -ERESTARTSYS && s->sndtimeo ? -EINTR : r;
 	if (s->error) {
 		r = -s->error;
 		s->error = 0;
@@ -119,7 +121,7 @@ int tcp_accept(struct sock *s, bool nonblock, struct sock **out)
 		r = wait_event(&s->wq, EPOLLIN, true, !list_empty(&c->accept_queue) || c->state != TCP_LISTEN,
 			       deadline_of(s->rcvtimeo), true);
 		if (r)
-			return r == -ETIMEDOUT ? -EAGAIN : r;
+			return r == -ETIMEDOUT ? -EAGAIN : s->rcvtimeo ? -EINTR : r;
 		if (c->state != TCP_LISTEN)
 			return -EINVAL;
 	}

@@ -50,7 +50,7 @@ static ssize send_some(struct sock *s, struct iov_iter *it, u32 flags)
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return 0;
 	if (!can_write_state(c))
-		return s->connected ? -EPIPE : -ENOTCONN;
+		return -EPIPE; /* Linux says so of a socket that never was connected too */
 	n = (u32)MIN((size_t)ring_space(&c->snd, s->sndbuf), it->count);
 	n = MIN(n, 262144u);
 	if (!n)
@@ -89,6 +89,8 @@ ssize tcp_send(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock)
 			break;
 		}
 		r = wait_event(&s->wq, EPOLLOUT | EPOLLERR | EPOLLHUP, false, send_ready(s), deadline, true);
+		if (r == -ERESTARTSYS && s->sndtimeo)
+			r = -EINTR; /* signal(7): never restarted with a timeout set */
 		if (r == -ETIMEDOUT)
 			r = -EAGAIN;
 	} while (r >= 0);
@@ -167,6 +169,8 @@ ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock)
 		if (r) {
 			if (r == -ETIMEDOUT)
 				r = -EAGAIN;
+			else if (s->rcvtimeo)
+				r = -EINTR;
 			break;
 		}
 	}

@@ -50,6 +50,13 @@ START_TEST(closed_port_refuses)
 
 	ck_assert_int_eq(net_sock_connect(c, &a, false), -ECONNREFUSED);
 	net_sock_close(c);
+	c = tcp_sock();
+	ck_assert_int_eq(net_sock_connect(c, &a, true), -EINPROGRESS);
+	sim_run_for(10 * MS);
+	ck_assert_uint_eq(net_sock_poll(c) & (EPOLLERR | EPOLLHUP), EPOLLERR | EPOLLHUP);
+	ck_assert_int_eq(net_sock_connect(c, &a, true), -ECONNREFUSED);
+	ck_assert_int_eq(net_sock_connect(c, &a, true), -EINPROGRESS); /* and again */
+	net_sock_close(c);
 }
 END_TEST
 
