@@ -4,6 +4,7 @@
  * and carry flags' meaning, vector state and the red zone; from the shape the
  * loader patches and from odd shapes; unknown numbers give ENOSYS.
  */
+/* guest: nostderr */
 #include "t.h"
 
 #define NREG 14
