@@ -95,8 +95,9 @@ void sched_kick(struct uthread *ut)
 			store_release(&kt->work, 1u);
 		return;
 	}
-	store_release(&kt->work, 1u);
-	host_tgkill(kt->kproc->host_pid, kt->host_tid, TRAP_SIG_KICK);
+	/* Already set: it is in the kernel and will look, or another's kick is on its way. A flood of kicks would overrun its signal stack. */
+	if (!atomic_xchg(&kt->work, 1u))
+		host_tgkill(kt->kproc->host_pid, kt->host_tid, TRAP_SIG_KICK);
 }
 
 /* ---- host fds (stdio handed over by the launcher) ---- */

@@ -293,7 +293,6 @@ static void fence_all(void)
 
 		if (kt == self || load_acquire(&kt->sleeping) || !ut || ut == &kt->idle_ut)
 			continue;
-		store_release(&kt->work, 1u);
 		sched_kick(ut);
 		for (int spins = 0; load_acquire(&kt->work) && READ_ONCE(kt->current) == ut; spins++) {
 			if (spins < 200)
