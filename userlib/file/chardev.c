@@ -70,7 +70,7 @@ static long random_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 }
 
 static const struct file_ops null_ops = { .name = "null", .read = null_read, .write = null_write, .seek = zero_seek };
-static const struct file_ops zero_ops = { .name = "zero", .read = zero_read, .write = null_write, .seek = zero_seek };
+static const struct file_ops zero_ops = { .name = "zero", .read = zero_read, .write = null_write, .seek = zero_seek, .maps_zero = true };
 static const struct file_ops full_ops = { .name = "full", .read = zero_read, .write = full_write, .seek = zero_seek };
 static const struct file_ops random_ops = {
 	.name = "random", .read = random_read, .write = null_write, .seek = zero_seek, .ioctl = random_ioctl

@@ -141,6 +141,7 @@ static const struct inode_ops root_ops = {
 	.lookup = pts_lookup, .readdir = pts_readdir, .revalidate = pts_revalidate, .getattr = pts_getattr, .evict = pts_evict
 };
 static const struct fs_type devpts_type;
+static struct super devpts_sb; /* all mounts show the same ptys */
 
 static int pts_statfs(struct super *sb, struct kstatfs *st)
 {
@@ -150,25 +151,32 @@ static int pts_statfs(struct super *sb, struct kstatfs *st)
 
 static int pts_mount(const char *source, const char *options, u32 flags, void *private, struct super **out)
 {
-	static struct super sb; /* all mounts show the same ptys */
 	static u32 made;
 
 	(void)source, (void)options, (void)private;
 	if (!atomic_xchg(&made, 1u)) {
 		int r;
 
-		sb = (struct super){ .type = &devpts_type, .dev = vfs_alloc_dev(), .flags = flags, .magic = DEVPTS_MAGIC, .statfs = pts_statfs };
-		r = new_inode(&sb, &root_ops, S_IFDIR | 0755, 1, 0, &sb.root);
+		devpts_sb = (struct super){ .type = &devpts_type, .dev = vfs_alloc_dev(), .flags = flags, .magic = DEVPTS_MAGIC, .statfs = pts_statfs };
+		r = new_inode(&devpts_sb, &root_ops, S_IFDIR | 0755, 1, 0, &devpts_sb.root);
 		if (r) {
 			store_relaxed(&made, 0u);
 			return r;
 		}
 	}
-	*out = &sb;
+	*out = &devpts_sb;
 	return 0;
 }
 
 static const struct fs_type devpts_type = { .name = "devpts", .mount = pts_mount };
+
+void devpts_identity(unsigned index, struct kstat *st)
+{
+	st->dev = devpts_sb.dev;
+	st->ino = FIRST_INO + index;
+	st->rdev = RDEV(136, index);
+	st->mode = S_IFCHR | 0620;
+}
 
 void devpts_init(void)
 {

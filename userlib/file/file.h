@@ -45,6 +45,7 @@ struct file_ops {
 	int (*reopen)(struct file *f, unsigned flags, struct file **out);
 	/* Last reference gone. */
 	void (*release)(struct file *f);
+	bool maps_zero; /* mmap gives fresh zero pages: /dev/zero */
 };
 
 struct file {

@@ -98,13 +98,14 @@ static ssize take_data(struct pipe *p, struct iov_iter *it)
 		ssize n = iter_copy_to(it, b->page + b->off, want);
 		bool packet = b->flags & BUF_PACKET;
 
-		if (n < 0)
-			return done ? done : n;
+		if (n < (ssize)want) { /* what does not fit the caller's memory stays in the pipe, also the part that would */
+			if (n > 0)
+				iter_revert(it, (size_t)n);
+			return done ? done : -EFAULT;
+		}
 		b->off = (u16)(b->off + n);
 		b->len -= (u32)n;
 		done += n;
-		if ((size_t)n < want && !packet)
-			break;
 		if (!b->len || packet)
 			drop_tail(p);
 		if (packet)
@@ -168,10 +169,13 @@ static int merge(struct pipe *p, struct iov_iter *it, size_t n)
 	if ((b->flags & BUF_PACKET) || b->off + b->len + n > PAGE_SIZE)
 		return 0;
 	c = iter_copy_from(it, b->page + b->off + b->len, n);
-	if (c < 0)
-		return (int)c;
-	b->len += (u32)c;
-	return (size_t)c == n ? 1 : -EFAULT;
+	if (c < (ssize)n) {
+		if (c > 0)
+			iter_revert(it, (size_t)c);
+		return -EFAULT;
+	}
+	b->len += (u32)n;
+	return 1;
 }
 
 static int push_page(struct pipe *p, char *page, u32 len, bool packet)
@@ -192,19 +196,20 @@ static ssize put_data(struct pipe *p, struct iov_iter *it, bool packet)
 	ssize done = 0, n;
 
 	while (it->count && !pipe_is_full(p)) {
+		size_t want = MIN(it->count, PAGE_SIZE);
 		char *page = page_alloc(0);
-		int err = -ENOMEM;
+		int err = -EFAULT;
 
 		if (!page)
 			return done ? done : -ENOMEM;
-		n = iter_copy_from(it, page, MIN(it->count, PAGE_SIZE));
-		if (n > 0)
+		n = iter_copy_from(it, page, want);
+		if (n == (ssize)want)
 			err = push_page(p, page, (u32)n, packet);
-		if (n <= 0 || err) {
+		if (err) {
 			page_free(page, 0);
 			if (n > 0)
 				iter_revert(it, (size_t)n);
-			return done ? done : n < 0 ? n : err;
+			return done ? done : err;
 		}
 		done += n;
 	}

@@ -524,6 +524,13 @@ static int slave_link_name(struct file *f, char *buf, size_t size)
 	return fmt(buf, size, "/dev/pts/%u", t->index);
 }
 
+/* Slaves opened without a name: TIOCGPTPEER. ttyname(3) compares this with /dev/pts/N. */
+static int slave_getattr(struct file *f, struct kstat *st)
+{
+	devpts_identity(((struct tty *)f->private)->index, st);
+	return 0;
+}
+
 static const struct file_ops master_ops = {
 	.name = "ptmx",
 	.read = master_read,
@@ -538,6 +545,7 @@ static const struct file_ops slave_ops = {
 	.write = slave_write,
 	.poll = slave_poll,
 	.ioctl = slave_ioctl,
+	.getattr = slave_getattr,
 	.link_name = slave_link_name,
 	.release = slave_release,
 };

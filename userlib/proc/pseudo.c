@@ -474,7 +474,8 @@ int pseudo_reopen_path(struct super *sb, struct file *f, struct path *out)
 
 	if (!pi)
 		return -ENOMEM;
-	inode_init(&pi->vfs, sb, &reopen_ops, r ? S_IFREG | 0600 : st.mode, f->id);
+	/* Not S_IFREG: open(2)'s truncation and write counts are the file's own affair, not this name's. */
+	inode_init(&pi->vfs, sb, &reopen_ops, r ? S_IFIFO | 0600 : (st.mode & S_IFMT) == S_IFREG ? S_IFIFO | (st.mode & 07777) : st.mode, f->id);
 	pi->node = &node;
 	pi->target = file_get(f);
 	if (file_link_name(f, NULL, name, sizeof(name)) < 0)
