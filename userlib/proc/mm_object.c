@@ -141,7 +141,8 @@ static int make_object(struct inode *inode, const struct path *path, bool shared
 
 int vmo_new_file(struct file *f, bool shared, bool write, u64 off, u64 len, struct vm_object **out)
 {
-	return make_object(f->inode, &f->path, shared, write, off, len, out);
+	*out = NULL;
+	return f->ops->maps_zero ? 0 : make_object(f->inode, &f->path, shared, write, off, len, out);
 }
 
 int vmo_new_like(const struct vm_object *o, bool shared, u64 off, u64 len, struct vm_object **out)
