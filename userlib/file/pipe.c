@@ -581,7 +581,8 @@ out:
 	return r;
 }
 
-static int add_end(struct pipe *p, unsigned flags, struct file **out)
+/* *peer_opens (may be NULL): how often the other side had been opened when this end was added. */
+static int add_end(struct pipe *p, unsigned flags, struct file **out, u32 *peer_opens)
 {
 	int err = file_alloc(&pipe_ops, flags, p, out);
 
@@ -590,6 +591,8 @@ static int add_end(struct pipe *p, unsigned flags, struct file **out)
 	(*out)->pos = -1;
 	atomic_fetch_add(&p->refs, 1u);
 	mutex_lock(&p->lock);
+	if (peer_opens)
+		*peer_opens = (*out)->mode_rw & FMODE_READ ? p->w_counter : p->r_counter;
 	if ((*out)->mode_rw & FMODE_READ) {
 		p->readers++;
 		p->r_counter++;
@@ -604,7 +607,7 @@ static int add_end(struct pipe *p, unsigned flags, struct file **out)
 
 static int pipe_reopen(struct file *f, unsigned flags, struct file **out)
 {
-	return add_end(f->private, flags & (O_ACCMODE | FLAG_NONBLOCK | FLAG_DIRECT), out);
+	return add_end(f->private, flags & (O_ACCMODE | FLAG_NONBLOCK | FLAG_DIRECT), out, NULL);
 }
 
 static const struct file_ops pipe_ops = {
@@ -627,12 +630,12 @@ int pipe_create(unsigned flags, struct file **rd, struct file **wr)
 
 	if (!p)
 		return -ENOMEM;
-	err = add_end(p, O_RDONLY | fl, rd);
+	err = add_end(p, O_RDONLY | fl, rd, NULL);
 	if (err) {
 		pipe_free(p);
 		return err;
 	}
-	err = add_end(p, O_WRONLY | fl, wr);
+	err = add_end(p, O_WRONLY | fl, wr, NULL);
 	if (err)
 		file_put(*rd);
 	return err;
@@ -640,34 +643,36 @@ int pipe_create(unsigned flags, struct file **rd, struct file **wr)
 
 /* ---- fifos ---- */
 
-/* Blocks until the other side is there. On error the caller puts the file. */
-static int fifo_wait_peer(struct pipe *p, struct file *f)
+/*
+ * Blocks until the other side is there, or has been since this end was added (it may be gone again by now). On error the caller puts the
+ * file.
+ */
+static int fifo_wait_peer(struct pipe *p, struct file *f, u32 peer_opens)
 {
-	u32 w = p->w_counter, r = p->r_counter;
-
 	if ((f->mode_rw & 3) == 3)
 		return 0;
 	if (f->mode_rw & FMODE_READ) {
-		if (READ_ONCE(p->writers))
+		if (READ_ONCE(p->writers) || READ_ONCE(p->w_counter) != peer_opens)
 			return 0;
 		if (file_nonblock(f, 0)) {
 			f->pos = p->w_counter; /* no HUP before a writer has been here */
 			return 0;
 		}
-		return wait_event(&p->open_wait, WAKE_ALL, false, READ_ONCE(p->writers) || READ_ONCE(p->w_counter) != w,
+		return wait_event(&p->open_wait, WAKE_ALL, false, READ_ONCE(p->writers) || READ_ONCE(p->w_counter) != peer_opens,
 				  TIME_FOREVER, true);
 	}
-	if (READ_ONCE(p->readers))
+	if (READ_ONCE(p->readers) || READ_ONCE(p->r_counter) != peer_opens)
 		return 0;
 	if (file_nonblock(f, 0))
 		return -ENXIO;
-	return wait_event(&p->open_wait, WAKE_ALL, false, READ_ONCE(p->readers) || READ_ONCE(p->r_counter) != r, TIME_FOREVER, true);
+	return wait_event(&p->open_wait, WAKE_ALL, false, READ_ONCE(p->readers) || READ_ONCE(p->r_counter) != peer_opens, TIME_FOREVER, true);
 }
 
 static int fifo_open(struct inode *i, struct path *path, unsigned flags, const struct cred *c, struct file **out)
 {
 	struct file *f;
 	struct pipe *p;
+	u32 peer_opens;
 	int err = -ENOMEM;
 
 	(void)c;
@@ -684,14 +689,14 @@ static int fifo_open(struct inode *i, struct path *path, unsigned flags, const s
 	mutex_unlock(&i->lock);
 	if (err)
 		return err;
-	err = add_end(p, flags & ~FLAG_DIRECT, &f);
+	err = add_end(p, flags & ~FLAG_DIRECT, &f, &peer_opens);
 	if (err)
 		goto out;
 	f->path = *path;
 	f->inode = i;
 	path_get(path);
 	waitq_wake_everyone(&p->open_wait);
-	err = fifo_wait_peer(p, f);
+	err = fifo_wait_peer(p, f, peer_opens);
 	if (err)
 		file_put(f);
 	else
