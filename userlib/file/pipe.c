@@ -581,7 +581,7 @@ out:
 	return r;
 }
 
-/* *peer_opens (may be NULL): how often the other side had been opened when this end was added. */
+/* *peer_opens (may be NULL): how often the other side had been opened before this end was added, not counting a peer still there. */
 static int add_end(struct pipe *p, unsigned flags, struct file **out, u32 *peer_opens)
 {
 	int err = file_alloc(&pipe_ops, flags, p, out);
@@ -592,7 +592,7 @@ static int add_end(struct pipe *p, unsigned flags, struct file **out, u32 *peer_
 	atomic_fetch_add(&p->refs, 1u);
 	mutex_lock(&p->lock);
 	if (peer_opens)
-		*peer_opens = (*out)->mode_rw & FMODE_READ ? p->w_counter : p->r_counter;
+		*peer_opens = (*out)->mode_rw & FMODE_READ ? p->w_counter - (p->writers != 0) : p->r_counter - (p->readers != 0);
 	if ((*out)->mode_rw & FMODE_READ) {
 		p->readers++;
 		p->r_counter++;
