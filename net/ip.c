@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ethernet, ARP, IPv4, ICMP echo and the Internet checksum. Fragments are not reassembled in this form: counted and dropped. */
+/* Ethernet, ARP, IPv4, ICMP echo and the Internet checksum. Fragments: ip_frag.c. */
 #include "net/stack.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -281,18 +281,57 @@ u32 ip_mss(u32 dst)
 
 static u16 ip_ids;
 
+static int link_send(struct netif *n, struct ip_hdr *h, u32 len, struct tx_meta *m)
+{
+	u32 hop = h->dst;
+
+	if (n == &net_lo) {
+		net_loop_queue((u8 *)h, len);
+		return 0;
+	}
+	if ((hop & n->mask) != (n->ip & n->mask) && hop != 0xffffffff && (be32(hop) >> 28) != 14)
+		hop = net_gateway;
+	return eth_send(n, hop, (u8 *)h, len, m);
+}
+
+/* In pieces, first to last: each header overwrites the end of the piece before, which has gone. */
+static int send_in_pieces(struct netif *n, const struct ip_hdr *whole, u8 *payload, u32 len)
+{
+	u32 off = 0;
+	int r = 0;
+
+	while (off < len && !r) {
+		struct tx_meta m = { 0 };
+		struct ip_hdr h = *whole, *at = (struct ip_hdr *)(payload + off) - 1;
+		u16 field;
+		u32 n_data = ip_frag_next(off, len, n->mtu, &field);
+
+		h.len = be16((u16)(n_data + sizeof(h)));
+		h.frag = be16(field);
+		h.csum = 0;
+		h.csum = (u16)~csum_fold(csum_add(&h, sizeof(h), 0));
+		*at = h;
+		NET_INC(IpFragCreates);
+		r = link_send(n, at, n_data + (u32)sizeof(h), &m);
+		off += n_data;
+	}
+	return r;
+}
+
 int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len)
 {
 	struct ip_hdr *h = (struct ip_hdr *)payload - 1;
 	struct tx_meta m = { 0 };
-	u32 route_src, hop = dst;
+	u32 route_src;
 	struct netif *n = ip_route(dst, &route_src);
+	bool cut;
 
 	if (!n) {
 		net_drop(NET_DROP_no_route);
 		return -ENETUNREACH;
 	}
 	NET_INC(IpOutRequests);
+	cut = proto != IPPROTO_TCP && len + sizeof(*h) > n->mtu;
 	if (!dst)
 		dst = net_lo.ip;
 	if (!src)
@@ -305,7 +344,7 @@ int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, 
 		u16 v = 0;
 
 		memcpy(payload + csum_at, &v, 2);
-		if (n->csum_offload) {
+		if (n->csum_offload && !cut) {
 			v = csum_fold(pseudo);
 			m.csum_start = sizeof(*h);
 			m.csum_offset = csum_at;
@@ -320,15 +359,11 @@ int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, 
 		m.gso_size = gso_size;
 		m.hdr_len = (u16)(sizeof(*h) + l4_hdr_len);
 	}
-	if (n == &net_lo) {
-		net_loop_queue((u8 *)h, len + (u32)sizeof(*h));
-		return 0;
-	}
+	if (cut)
+		return send_in_pieces(n, h, payload, len);
 	if (len + sizeof(*h) > n->mtu && !m.gso_size)
 		return -EMSGSIZE;
-	if ((dst & n->mask) != (n->ip & n->mask) && dst != 0xffffffff && (be32(dst) >> 28) != 14)
-		hop = net_gateway;
-	return eth_send(n, hop, (u8 *)h, len + (u32)sizeof(*h), &m);
+	return link_send(n, h, len + (u32)sizeof(*h), &m);
 }
 
 static void icmp_unreachable(const u8 *p, u32 len)
@@ -336,7 +371,7 @@ static void icmp_unreachable(const u8 *p, u32 len)
 	const struct ip_hdr *in = (const void *)(p + 8);
 	u16 ports[2];
 
-	if (len < 8 + sizeof(*in) + 8)
+	if (len < 8 + sizeof(*in) + 8 || len < 8 + (in->vihl & 15) * 4u + 4)
 		return;
 	memcpy(ports, p + 8 + (in->vihl & 15) * 4u, 4);
 	if (in->proto == IPPROTO_UDP)
@@ -388,13 +423,13 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 		return net_drop(NET_DROP_bad_header);
 	if (csum_fold(csum_add(p, hlen, 0)) != 0xffff)
 		return net_drop(NET_DROP_csum);
-	if (h.frag & be16(0x3fff))
-		return net_drop(NET_DROP_fragment);
 	bcast = n != &net_lo && (h.dst == 0xffffffff || h.dst == (n->ip | ~n->mask));
 	if (!ip_is_local(h.dst) && !bcast)
 		return net_drop(NET_DROP_not_ours);
 	if (n != &net_lo && (h.src & net_lo.mask) == (net_lo.ip & net_lo.mask))
 		return net_drop(NET_DROP_not_ours); /* spoofed loopback */
+	if (h.frag & be16(0x3fff))
+		return ip_frag_input(n, p, hlen, total);
 	NET_INC(IpInDelivers);
 	switch (h.proto) {
 	case IPPROTO_TCP:

@@ -281,7 +281,7 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 		return -EINVAL;
 	if (!s->tcp)
 		return udp_connect(s, a);
-	if (READ_ONCE(s->tcp->state) >= TCP_ESTABLISHED) /* before the address is looked at */
+	if (READ_ONCE(s->tcp->state) == TCP_LISTEN || READ_ONCE(s->tcp->state) >= TCP_ESTABLISHED) /* before the address is looked at */
 		return -EISCONN;
 	r = addr_check(s, a);
 	if (r)

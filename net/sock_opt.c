@@ -130,6 +130,11 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 		return 0;
 	case TCP_DEFER_ACCEPT:
 		return 0; /* a hint: accept may be early */
+	case TCP_USER_TIMEOUT:
+		if (v < 0)
+			return -EINVAL;
+		c->user_timeout_ms = (u32)v;
+		return 0;
 	case TCP_MAXSEG:
 		if (v < 88 || v > 32767)
 			return -EINVAL;
@@ -301,6 +306,9 @@ static int get_tcp(struct sock *s, int name, int *v)
 		return 0;
 	case TCP_KEEPCNT:
 		*v = (int)c->keep_cnt;
+		return 0;
+	case TCP_USER_TIMEOUT:
+		*v = (int)c->user_timeout_ms;
 		return 0;
 	case TCP_MAXSEG:
 		*v = (int)c->mss;

@@ -70,6 +70,9 @@ void net_loop_queue(const u8 *ip_packet, u32 len);
 /* ip.c. csum_ok: the link vouches for the transport checksum. */
 void eth_input(struct netif *n, const u8 *frame, u32 len, bool csum_ok);
 void ip_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
+/* ip_frag.c */
+void ip_frag_input(struct netif *n, const u8 *p, u32 hlen, u32 len);
+u32 ip_frag_next(u32 off, u32 len, u32 mtu, u16 *field);
 struct netif *ip_route(u32 dst, u32 *src); /* NULL: no route; *src: address to use */
 u32 ip_mss(u32 dst);
 bool ip_is_local(u32 ip);

@@ -92,7 +92,7 @@ struct tcp_conn {
 	struct timer timer;
 	s64 t_rexmit, t_probe, t_persist, t_delack, t_keep, t_life;
 	u32 keep_idle_s, keep_intvl_s, keep_cnt, keep_probes, user_timeout_ms, persist_shift;
-	s64 last_rx, refused_ns;
+	s64 last_rx, refused_ns, stalled_ns; /* stalled_ns: the first retransmission without an answer */
 	/* listeners, and the children waiting in them */
 	struct sock *listener;
 	struct list accept_link, accept_queue;

@@ -284,7 +284,7 @@ static bool ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 		sent_all_acked(c);
 	else
 		tcp_rexmit_start(c);
-	if (data)
+	if (data || fin)
 		sock_wake(c->s, EPOLLOUT);
 	return fin ? fin_acked(c) : true;
 }

@@ -71,7 +71,9 @@ static void retransmit(struct tcp_conn *c)
 		return;
 	if (c->s->user_gone && !c->listener)
 		max = MIN(max, TCP_ORPHAN_RETRIES);
-	if (c->retries >= max) {
+	if (!c->retries)
+		c->stalled_ns = clock_monotonic_ns();
+	if (c->retries >= max || (c->user_timeout_ms && clock_monotonic_ns() - c->stalled_ns >= c->user_timeout_ms * NSEC_PER_MSEC)) {
 		tcp_abort(c, ETIMEDOUT);
 		return;
 	}

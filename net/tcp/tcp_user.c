@@ -259,6 +259,22 @@ static void close_listener(struct tcp_conn *c)
 	tcp_destroy(c);
 }
 
+/* SO_LINGER with a time: close waits until all is sent and acknowledged. Entered and left with net_lock; the sock stays ours. */
+static void linger(struct sock *s)
+{
+	struct tcp_conn *c = s->tcp;
+	s64 deadline = clock_monotonic_ns() + s->linger_s * NSEC_PER_SEC;
+
+	s->user_gone = false; /* not to be freed meanwhile */
+	net_lock_put();
+	(void)wait_event(&s->wq, WAKE_ALL, false, (!READ_ONCE(c->snd.len) && READ_ONCE(c->snd_una) == READ_ONCE(c->snd_max)) || c->state == TCP_CLOSED,
+			 deadline, true);
+	net_lock_get();
+	s->user_gone = true;
+	if (c->state == TCP_CLOSED)
+		tcp_destroy(c);
+}
+
 void tcp_close(struct sock *s)
 {
 	struct tcp_conn *c = s->tcp;
@@ -280,6 +296,10 @@ void tcp_close(struct sock *s)
 			break;
 		}
 		queue_fin(c);
+		if (s->linger_on)
+			linger(s);
+		if (s->dead)
+			break;
 		if (c->state == TCP_FIN_WAIT_2) {
 			c->t_life = clock_monotonic_ns() + 2 * TCP_MSL_NS;
 			tcp_timer_update(c);

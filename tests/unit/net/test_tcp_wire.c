@@ -139,6 +139,55 @@ START_TEST(linger_zero_resets)
 }
 END_TEST
 
+START_TEST(linger_waits_for_the_last_ack)
+{
+	struct sock *c, *d;
+	int lg[2] = { 1, 5 };
+	static u8 b[100000];
+	s64 t;
+	ssize r;
+	u64 got = 0;
+
+	connected_pair(&c, &d);
+	ck_assert_int_eq(net_sock_setopt(c, 1, SO_LINGER_, lg, sizeof(lg)), 0);
+	ck_assert_int_eq(put(c, b, sizeof(b)), sizeof(b));
+	t = sim_now();
+	net_sock_close(c);
+	ck_assert_int_lt(sim_now() - t, SEC);
+	while ((r = get(d, b, sizeof(b))) > 0)
+		got += (u64)r;
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(got, sizeof(b));
+	net_sock_close(d);
+	connected_pair(&c, &d);
+	ck_assert_int_eq(net_sock_setopt(c, 1, SO_LINGER_, lg, sizeof(lg)), 0);
+	nic_pair.cut = true;
+	put(c, b, 10);
+	t = sim_now();
+	net_sock_close(c);
+	ck_assert_int_eq((sim_now() - t) / SEC, 5);
+	net_sock_close(d);
+}
+END_TEST
+
+START_TEST(user_timeout_ends_silence)
+{
+	struct sock *c, *d;
+	char b[8];
+
+	connected_pair(&c, &d);
+	set_int(c, 6, 18 /* TCP_USER_TIMEOUT */, 3000);
+	nic_pair.cut = true;
+	put(c, "x", 1);
+	sim_run_for(2 * SEC);
+	ck_assert_int_eq(get(c, b, 8), -EAGAIN);
+	sim_run_for(8 * SEC);
+	ck_assert_int_eq(get(c, b, 8), -ETIMEDOUT);
+	net_sock_close(c);
+	net_sock_close(d);
+}
+END_TEST
+
 START_TEST(close_of_listener_resets_waiting_children)
 {
 	struct sock *l = listener(80, 4), *c = tcp_sock();
@@ -368,6 +417,42 @@ START_TEST(udp_echo_and_unreachable)
 }
 END_TEST
 
+/* Large datagrams go in fragments, over a link that reorders, and come out whole; pieces that never meet are forgotten. */
+START_TEST(udp_in_fragments)
+{
+	static u8 out[60000], in[60000];
+	struct sock *a, *b;
+	struct net_addr ba = addr4(0x7f000001, 53);
+	struct iov_iter it;
+	int whole = 0;
+
+	ck_assert_int_eq(net_sock_create(AF_INET, SOCK_DGRAM, 0, &a), 0);
+	ck_assert_int_eq(net_sock_create(AF_INET, SOCK_DGRAM, 0, &b), 0);
+	ck_assert_int_eq(net_sock_bind(b, &ba), 0);
+	for (u32 i = 0; i < sizeof(out); i++)
+		out[i] = (u8)(i * 13 + i / 300);
+	nic_pair.reorder = 3000;
+	for (int i = 0; i < 60; i++) {
+		size_t n = 1 + sim_random() % sizeof(out);
+
+		nic_pair.loss = i < 30 ? 0 : 500;
+		iter_init_kernel(&it, out, n);
+		ck_assert_int_eq(net_sock_send(a, &it, &ba, 0, true), (ssize)n);
+		sim_run_for(20 * MS);
+		ssize r = get(b, in, sizeof(in));
+		if (r == -EAGAIN && i >= 30)
+			continue;
+		ck_assert_int_eq(r, (ssize)n);
+		ck_assert_mem_eq(in, out, n);
+		whole++;
+	}
+	ck_assert_int_ge(whole, 30);
+	ck_assert_int_lt(whole, 60);
+	net_sock_close(a);
+	net_sock_close(b);
+}
+END_TEST
+
 START_TEST(ping_of_self)
 {
 	struct sock *p;
@@ -484,6 +569,8 @@ Suite *tcp_wire_suite(void)
 	tcase_add_test(t, half_close_still_receives);
 	tcase_add_test(t, close_with_unread_data_resets);
 	tcase_add_test(t, linger_zero_resets);
+	tcase_add_test(t, linger_waits_for_the_last_ack);
+	tcase_add_test(t, user_timeout_ends_silence);
 	tcase_add_test(t, close_of_listener_resets_waiting_children);
 	tcase_add_test(t, zero_window_is_probed_and_reopens);
 	tcase_add_test(t, keepalive_ends_dead_connection);
@@ -493,6 +580,7 @@ Suite *tcp_wire_suite(void)
 	tcase_add_test(t, reuseport_listeners_share_connections);
 	tcase_add_test(t, syn_flood_is_bounded);
 	tcase_add_test(t, udp_echo_and_unreachable);
+	tcase_add_test(t, udp_in_fragments);
 	tcase_add_test(t, ping_of_self);
 	tcase_add_test(t, v6_sockets_carry_v4);
 	tcase_add_test(t, v6only_and_v4_share_a_port);
