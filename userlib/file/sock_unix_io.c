@@ -375,8 +375,11 @@ static ssize copy_stream(struct usock *u, struct sock_msg *m)
 		if (had_files && done)
 			break;
 		n = iter_copy_to(m->it, b->data + b->off, want);
-		if (n < 0)
-			return done ? done : n;
+		if (n < (ssize)want) { /* as on Linux, a piece that does not fit the program's memory is not taken at all */
+			if (n > 0)
+				iter_revert(m->it, (size_t)n);
+			return done ? done : -EFAULT;
+		}
 		done += n;
 		take_ancillary(u, b, m);
 		if (m->flags & MSG_PEEK_BIT) {
@@ -390,7 +393,7 @@ static ssize copy_stream(struct usock *u, struct sock_msg *m)
 			unlink_head(u, b);
 			free_msg(b);
 		}
-		if (had_files || (size_t)n < want)
+		if (had_files)
 			break;
 		b = head(u);
 	}
