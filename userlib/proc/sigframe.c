@@ -18,6 +18,7 @@
 #define UC_STRICT_RESTORE_SS 4
 #define RED_ZONE 128
 #define USER_CS 0x33
+#define USER_TOP (1ull << 47) /* iretq to a rip beyond would fault on our side */
 #define USER_SS 0x2b
 #define FLAGS_USER 0x10cd5ull /* RF, OF, DF, SF, ZF, AF, PF, CF: not TF and AC, which our own code cannot run with */
 #define FLAGS_ALWAYS 0x202ull
@@ -196,7 +197,7 @@ int sigframe_push(struct trapframe *tf, int sig, const struct ksiginfo *info, co
 	struct rt_sigframe f;
 	u64 fp, sp = frame_address(t, tf, act, &fp);
 
-	if (!sp || !(act->flags & SA_RESTORER))
+	if (!sp || !(act->flags & SA_RESTORER) || act->handler >= USER_TOP)
 		return -EFAULT;
 	flags_complete(tf);
 	memset(&f, 0, sizeof(f));
@@ -333,8 +334,6 @@ long signal_sigreturn(struct trapframe *tf)
 
 	if (copy_from_app(&uc, &f->uc, sizeof(uc)))
 		goto err_segv;
-	if (uc.rip >= 1ull << 47) /* iretq would fault on our side */
-		goto err_segv;
 	sigmask_set(uc.sigmask);
 	if (pop_xstate(t, uc.fpstate))
 		goto err_segv;
@@ -345,6 +344,8 @@ long signal_sigreturn(struct trapframe *tf)
 		t->restart_now = 1;
 		store_relaxed(&kt_self()->work, 1u);
 	}
+	if (tf->rip >= USER_TOP) /* never reached: the signal's handler or death comes first */
+		signal_force_self(SIGSEGV, &segv);
 	return (long)tf->rax;
 err_segv:
 	flags_complete(tf);

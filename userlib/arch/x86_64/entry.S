@@ -74,6 +74,9 @@ exit_df:
 	mov TF_RIP(%rsp), %rcx
 	mov %rcx, TF_RCX(%rsp)
 exit_full:
+	pushfq			/* iretq faults if the program left NT set */
+	andl $~0x4000, (%rsp)
+	popfq
 	mov TF_RDI(%rsp), %rdi
 	mov TF_RSI(%rsp), %rsi
 	mov TF_RDX(%rsp), %rdx
