@@ -167,6 +167,11 @@ static void on_fault(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 	struct kthread *kt = kt_self();
 	struct trapframe *tf = kt->kstack_tf;
 
+	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc"); /* AC of the program: we access unaligned data */
+	if (from_kernel(uc) && ((sig == SIGTRAP && uc->eflags & 0x100) || (sig == SIGBUS && uc->eflags & 0x40000))) {
+		uc->eflags &= ~0x40100ull; /* TF or AC that the program left set when it called us */
+		return;
+	}
 	if (from_kernel(uc)) {
 		if (fixup(uc))
 			return;
