@@ -189,6 +189,7 @@ static int move_to_fresh_kproc(struct exec_ctx *x)
 	struct uproc *p = self->proc;
 	struct kproc *kp = kproc_create();
 	struct move *m = kmem_zalloc(sizeof(*m));
+	struct walk_ctx *walk = (struct walk_ctx *)x->walk; /* ours: x is the child's once it runs, and loading no longer walks */
 	struct mm *old_mm = p->mm, *new_mm;
 	struct aspace *as;
 	int r = -ENOMEM;
@@ -228,7 +229,7 @@ static int move_to_fresh_kproc(struct exec_ctx *x)
 	if (old_mm->ref.count == 1 && load_acquire(&self->ut.kproc->nr_uthreads) > 1)
 		mm_release(old_mm);
 	mm_put(old_mm);
-	proc_walk_ctx_put((struct walk_ctx *)x->walk); /* ours; loading no longer walks */
+	proc_walk_ctx_put(walk);
 	sched_exit(reap_moved);
 err_free:
 	if (kp)
