@@ -11,6 +11,8 @@
 
 enum { PREV_NONE, PREV_PARK, PREV_YIELD, PREV_EXIT };
 
+#define LONG_WAIT_CYCLES 300000 /* about 0.1 ms */
+#define EAGER_WAKES 256
 #define POLL_EVERY 64 /* direct switches between two visits to the idle loop, which polls */
 
 u32 sched_nr_cores = 1;
@@ -28,6 +30,8 @@ bool uthread_signal_pending(void)
 static void runq_push(struct kthread *kt, struct uthread *ut)
 {
 	spin_lock(&kt->runq_lock);
+	if (!kt->runq_len)
+		kt->runq_since = __builtin_ia32_rdtsc();
 	list_add_tail(&kt->runq, &ut->run_node);
 	store_release(&kt->runq_len, kt->runq_len + 1);
 	spin_unlock(&kt->runq_lock);
@@ -57,9 +61,16 @@ void sched_enqueue(struct uthread *ut)
 
 	if (kt->kproc == kp) {
 		runq_push(kt, ut);
-		/* One waiting uThread is taken over when the current one blocks, without an interrupt to another core; a second is surplus. */
-		if (load_relaxed(&kt->runq_len) > 1)
+		/*
+		 * One waiting uThread is usually taken over when the current one blocks, without an interrupt to another core; a second
+		 * is surplus. Where the tick has lately seen one wait long, wake-ups are eager for a while.
+		 */
+		if (load_relaxed(&kt->runq_len) > 1) {
 			sched_wake_idle(kp);
+		} else if (kt->eager) {
+			kt->eager--;
+			sched_wake_idle(kp);
+		}
 		return;
 	}
 	kt = kp->kthreads[0];
@@ -386,6 +397,8 @@ void sched_check_resched(void)
 	kt->need_resched = 0;
 	kthread_poll_once(false);
 	if (load_acquire(&kt->runq_len)) {
+		if (tsc() - kt->runq_since > LONG_WAIT_CYCLES)
+			kt->eager = EAGER_WAKES;
 		kt->nr_preempts++;
 		sched_wake_idle(kt->kproc);
 		uthread_yield();

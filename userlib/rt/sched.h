@@ -72,6 +72,8 @@ struct kthread {
 	struct spinlock runq_lock;
 	struct list runq;	   /* [runq_lock] */
 	u32 runq_len;		   /* [a] */
+	u32 eager;		   /* [owner] next wake-ups that fetch an idle kThread at once */
+	u64 runq_since;		   /* [runq_lock] TSC when it last became non-empty */
 	u32 park_word;		   /* [a] futex: 1 = wake-up posted */
 	u32 sleeping;		   /* [a] KT_AWAKE, KT_FUTEX, KT_WATCHER */
 	int host_tid;		   /* [a] */
