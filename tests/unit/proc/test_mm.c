@@ -140,6 +140,7 @@ static struct inode inode;
 static struct mount mount;
 static struct file file;
 
+static const struct file_ops plain_ops = { .name = "test" };
 static struct file *open_file(const struct inode_ops *ops, u32 mode_rw)
 {
 	memset(&inode, 0, sizeof(inode));
@@ -150,6 +151,7 @@ static struct file *open_file(const struct inode_ops *ops, u32 mode_rw)
 	inode.unique_id = 7;
 	memset(&file, 0, sizeof(file));
 	file.inode = &inode;
+	file.ops = &plain_ops;
 	file.mode_rw = mode_rw;
 	file.path.mnt = &mount;
 	return &file;
