@@ -8,6 +8,7 @@
 #include <linux/in6.h>
 #include <linux/socket.h>
 
+#define AF_UNSPEC 0
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
@@ -87,7 +88,7 @@ int addr_check(const struct sock *s, const struct net_addr *a)
 	if (a->len < 2)
 		return -EINVAL;
 	memcpy(&family, a->bytes, 2);
-	if (family == AF_INET)
+	if (family == AF_INET || (family == AF_UNSPEC && !s->tcp && s->family == AF_INET)) /* ip(7): UDP takes both */
 		return a->len < 16 ? -EINVAL : 0;
 	if (family != AF_INET6 || s->family != AF_INET6)
 		return -EAFNOSUPPORT;
@@ -108,7 +109,7 @@ void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port)
 	memcpy(&family, a->bytes, 2);
 	memcpy(&p, a->bytes + 2, 2);
 	*port = be16(p);
-	if (family == AF_INET) {
+	if (family != AF_INET6) {
 		memcpy(ip, a->bytes + 4, 4);
 	} else if (a->bytes[8 + 10] == 255) {
 		memcpy(ip, a->bytes + 8 + 12, 4);
