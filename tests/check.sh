@@ -2,23 +2,30 @@
 # SPDX-License-Identifier: MIT
 #
 # What make check (tests/check.sh) and make check-long (tests/check.sh long)
-# run after building; unit tests are run by the Makefile before. Ends with one
-# line per part and a total.
+# run after building. Ends with one line per part and a total.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 rc=0
 sum=()
 part() { # TITLE COMMAND...
-	local t=$1 last
+	local t=$1 last r
 	shift
 	echo "== $t"
 	"$@" 2>&1 | tee "$log"
-	[ "${PIPESTATUS[0]}" = 0 ] || rc=1
+	r=${PIPESTATUS[0]}
+	[ "$r" = 0 ] || rc=1
 	last=$(tail -1 "$log")
 	sum+=("$t: $last")
+	if [[ $last =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+		pass=$((pass + BASH_REMATCH[1])) fail=$((fail + BASH_REMATCH[2]))
+	elif [ "$r" != 0 ]; then
+		fail=$((fail + 1))
+	fi
 }
+pass=0 fail=0
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
+part "unit tests" make -s --no-print-directory -C "$top" unit
 part "guest programs" "$top/tests/run_guest.sh"
 part "jctl" "$top/tests/run_jctl.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
@@ -30,4 +37,5 @@ if [ "${1:-}" = long ]; then
 fi
 echo "== summary"
 printf '%s\n' "${sum[@]}"
+echo "$pass passed, $fail failed"
 exit $rc
