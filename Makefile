@@ -1,5 +1,5 @@
 # Junction. `make` builds into build/; `make demo` and `make check` are the two commands a fresh machine needs.
-# One module.mk per module lists its objects; nothing is found by wildcard, no make recursion, no configure step.
+# One module.mk per module lists its objects; no source is found by wildcard, no make recursion, no configure step.
 CC ?= gcc
 O ?= build
 PREFIX ?= /usr/local

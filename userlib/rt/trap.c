@@ -216,10 +216,6 @@ static void on_kick(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 		rewind_exit(uc);
 		return;
 	}
-	if (sig != TRAP_SIG_TICK || kt->current->signal_pending) {
-		interrupt_program(uc);
-		return;
-	}
 	interrupt_program(uc);
 }
 
