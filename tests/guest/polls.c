@@ -125,8 +125,9 @@ int main(void)
 	R(select(p[0] + 1, &r, NULL, NULL, &tv));
 	t_say("left %ld.%06ld", (long)tv.tv_sec, (long)tv.tv_usec);
 	Y(!FD_ISSET(p[0], &r));
-	FD_SET(200, &r);
-	R(select(201, &r, NULL, NULL, &tv));
+	/* 40: within the smallest descriptor table Linux makes; a bit beyond the table is ignored (select(2), BUGS) */
+	FD_SET(40, &r);
+	R(select(41, &r, NULL, NULL, &tv));
 	R(select(-1, NULL, NULL, NULL, &tv));
 	tv.tv_usec = -5;
 	R(select(0, NULL, NULL, NULL, &tv));
