@@ -140,5 +140,7 @@ struct proc_hooks {
 	struct waitq *(*signal_waitq)(void); /* woken when a signal for the calling process arrives */
 };
 extern const struct proc_hooks *proc_hooks;
+/* The process that signal_waitq() returned q for is going, nobody else can reach q: signalfds polled by it stop listening. */
+void signalfd_forget_queue(struct waitq *q);
 
 #endif

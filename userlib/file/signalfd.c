@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* signalfd(2), through proc_hooks. Reads and polls are about the caller's signals, as on Linux. */
+/*
+ * signalfd(2), through proc_hooks. Reads and polls are about the caller's signals, as on Linux. An epoll item may outlive the process
+ * that made it, so pollers wait on the signalfd's own queue; a relay in the signal queue of every process that polled passes wake-ups
+ * on. A relay goes with the signalfd or with the process, whichever ends first: relay_lock (spin; the queues' locks below it).
+ */
 #include "userlib/file/file_internal.h"
 #include "userlib/base/string.h"
 #include <linux/signalfd.h>
 
 #define SIG_UNBLOCKABLE ((1ull << (9 - 1)) | (1ull << (19 - 1))) /* SIGKILL, SIGSTOP */
 
+struct relay {
+	struct waitq_entry w; /* .queue: a process's; .arg: the signalfd */
+	struct list of_fd;    /* [relay_lock] */
+};
 struct signalfd {
-	u64 mask; /* [a] */
+	u64 mask;	    /* [a] */
+	struct waitq wait;
+	struct list relays; /* [relay_lock] */
 };
 struct raw_siginfo { /* siginfo_t of x86-64 */
 	s32 signo, err, code, pad;
@@ -22,7 +32,55 @@ struct raw_siginfo { /* siginfo_t of x86-64 */
 };
 _Static_assert(sizeof(struct raw_siginfo) == 128, "siginfo");
 static struct slab signalfd_slab = SLAB_INIT("signalfd", struct signalfd);
+static struct slab relay_slab = SLAB_INIT("signalfd_relay", struct relay);
+static struct spinlock relay_lock = SPINLOCK_INIT;
 static const struct file_ops signalfd_ops;
+
+static bool pass_on(struct waitq_entry *e, u32 events)
+{
+	struct signalfd *s = e->arg;
+
+	waitq_wake(&s->wait, events);
+	return false;
+}
+
+/* Wake-ups of the caller's signals reach s->wait. False: no memory. */
+static bool relay_to(struct signalfd *s)
+{
+	struct waitq *q = proc_hooks->signal_waitq();
+	struct relay *r, *n = NULL;
+
+	spin_lock(&relay_lock);
+	list_for_each(r, &s->relays, of_fd)
+		if (r->w.queue == q)
+			goto out;
+	n = r = slab_zalloc(&relay_slab);
+	if (n) {
+		n->w = (struct waitq_entry){ .fn = pass_on, .arg = s, .mask = WAKE_ALL };
+		list_add(&s->relays, &n->of_fd);
+		waitq_add(q, &n->w);
+	}
+out:
+	spin_unlock(&relay_lock);
+	return r;
+}
+
+void signalfd_forget_queue(struct waitq *q)
+{
+	struct waitq_entry *e, *n;
+
+	if (waitq_is_empty(q))
+		return;
+	spin_lock(&relay_lock);
+	list_for_each_safe(e, n, &q->entries, node) {
+		struct relay *r = container_of(e, struct relay, w);
+
+		waitq_del(e);
+		list_del(&r->of_fd);
+		slab_free(&relay_slab, r);
+	}
+	spin_unlock(&relay_lock);
+}
 
 static void convert(const struct raw_siginfo *i, struct signalfd_siginfo *o)
 {
@@ -94,8 +152,9 @@ static u32 signalfd_poll(struct file *f, struct poll_table *pt)
 {
 	struct signalfd *s = f->private;
 
-	if (pt)
-		poll_wait(pt, proc_hooks->signal_waitq());
+	poll_wait(pt, &s->wait);
+	if (pt && !relay_to(s))
+		return POLL_IN; /* rather one idle look more than a lost signal */
 	return proc_hooks->pending_signals() & load_relaxed(&s->mask) ? POLL_IN : 0;
 }
 
@@ -108,7 +167,18 @@ static void signalfd_info(struct file *f, char *buf, size_t size)
 
 static void signalfd_release(struct file *f)
 {
-	slab_free(&signalfd_slab, f->private);
+	struct signalfd *s = f->private;
+
+	spin_lock(&relay_lock);
+	while (!list_empty(&s->relays)) {
+		struct relay *r = list_first(&s->relays, struct relay, of_fd);
+
+		waitq_del(&r->w);
+		list_del(&r->of_fd);
+		slab_free(&relay_slab, r);
+	}
+	spin_unlock(&relay_lock);
+	slab_free(&signalfd_slab, s);
 }
 
 static const struct file_ops signalfd_ops = {
@@ -130,6 +200,7 @@ void signalfd_set_mask(struct file *f, u64 mask)
 
 	store_relaxed(&s->mask, mask & ~SIG_UNBLOCKABLE);
 	waitq_wake_everyone(proc_hooks->signal_waitq());
+	waitq_wake_everyone(&s->wait);
 }
 
 int signalfd_create(u64 mask, unsigned flags, struct file **out)
@@ -140,6 +211,8 @@ int signalfd_create(u64 mask, unsigned flags, struct file **out)
 	if (!s)
 		return -ENOMEM;
 	s->mask = mask & ~SIG_UNBLOCKABLE;
+	waitq_init(&s->wait);
+	list_init(&s->relays);
 	err = file_alloc(&signalfd_ops, O_RDWR | (flags & FLAG_NONBLOCK), s, out);
 	if (err)
 		slab_free(&signalfd_slab, s);

@@ -2,7 +2,8 @@
 /*
  * AF_UNIX sockets (unix(7)): names, connections, options. Data: sock_unix_io.c.
  *
- * unix_lock (spinlock) covers peers, names, pending connections of all of them; it is a leaf but for reference counts. A usock lives by
+ * unix_lock (spinlock) covers peers, names, pending connections of all of them; below it only qlock, and only in the collector
+ * (sock_unix_gc.c, whose flight_lock is above both). A usock lives by
  * its file, by being somebody's peer, by being pending, and by look-ups.
  */
 #include "userlib/file/sock_unix.h"
@@ -34,6 +35,9 @@ static struct usock *usock_alloc(int type)
 	list_init(&u->pending);
 	list_init(&u->pending_node);
 	list_init(&u->hash_node);
+	list_init(&u->wake_list);
+	list_init(&u->wake_node);
+	list_init(&u->flight_node);
 	mutex_init(&u->read_lock);
 	waitq_init(&u->wait);
 	waitq_init(&u->space);
@@ -70,9 +74,30 @@ static void set_peer(struct usock *u, struct usock *p)
 	spin_lock(&unix_lock);
 	old = u->peer;
 	u->peer = p;
+	list_del(&u->wake_node);
 	spin_unlock(&unix_lock);
 	if (old)
 		unix_put(old);
+}
+
+void unix_wake_writers(struct usock *u)
+{
+	struct usock *w;
+
+	do {
+		w = NULL;
+		spin_lock(&unix_lock);
+		if (!list_empty(&u->wake_list)) {
+			w = list_first(&u->wake_list, struct usock, wake_node);
+			list_del(&w->wake_node);
+			ref_get(&w->ref); /* listed ones have not been released */
+		}
+		spin_unlock(&unix_lock);
+		if (w) {
+			waitq_wake(&w->wait, POLL_OUT);
+			unix_put(w);
+		}
+	} while (w);
 }
 
 /* ---- names ---- */
@@ -436,6 +461,7 @@ static void unix_release(struct socket *s)
 	u->listening = 0;
 	p = u->peer;
 	u->peer = NULL;
+	list_del(&u->wake_node);
 	spin_unlock(&unix_lock);
 	while ((n = take_pending(u))) {
 		struct socket dead = { .priv = n };
@@ -452,7 +478,9 @@ static void unix_release(struct socket *s)
 	}
 	waitq_wake_everyone(&u->wait);
 	waitq_wake_everyone(&u->space);
+	unix_wake_writers(u);
 	unix_put(u);
+	unix_collect();
 }
 
 /* ---- options ---- */
@@ -621,6 +649,13 @@ static const struct sock_ops unix_ops = {
 	.ioctl = unix_ioctl,
 	.release = unix_release,
 };
+
+struct usock *unix_of_file(const struct file *f)
+{
+	struct socket *s = file_is_socket(f) ? file_socket(f) : NULL;
+
+	return s && s->ops == &unix_ops ? s->priv : NULL;
+}
 
 int unix_socket_create(int type, int protocol, unsigned flags, struct file **out)
 {

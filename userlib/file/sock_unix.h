@@ -17,6 +17,7 @@ struct umsg {
 	struct sock_cred cred;
 	u8 from[110];	    /* datagrams: the sender's name */
 	u32 from_len;
+	struct usock *sender; /* datagrams: reference; the message counts in its wmem */
 	char data[];
 };
 
@@ -36,8 +37,15 @@ struct usock {
 	struct mutex read_lock; /* one reader copies at a time */
 	struct waitq wait;	/* everything poll tells of */
 	struct waitq space;	/* datagram senders waiting for room in this queue */
+	u32 wmem;		/* [a] datagrams: bytes of ours in others' queues */
 	u32 rcvbuf, sndbuf;
 	s64 rcvtimeo, sndtimeo; /* ns, 0 = none */
+	/* datagram sockets connected to this one that poll for room in its queue; our place in such a list */
+	struct list wake_list, wake_node; /* [unix_lock] */
+	/* in flight: in messages (sock_unix_gc.c) */
+	struct list flight_node;	/* [flight_lock] */
+	struct file *flight_file;	/* [flight_lock] borrowed: a message holds it */
+	u32 flights, flight_scan;	/* [flight_lock] how many messages name us; scratch of the collector */
 	/* listening */
 	u32 listening;		/* [a] */
 	u32 backlog, nr_pending;/* [unix_lock] */
@@ -63,5 +71,16 @@ u32 unix_poll(struct socket *s, struct poll_table *pt);
 int unix_bytes(struct socket *s, bool output);
 /* Throws away what is queued. True if there was anything. */
 bool unix_purge(struct usock *u);
+void unix_free_msg(struct umsg *b);
+/* unix_lock not held: senders connected to u that poll for room hear of it. */
+void unix_wake_writers(struct usock *u);
+/* The unix socket behind f, or NULL. */
+struct usock *unix_of_file(const struct file *f);
+
+/* sock_unix_gc.c. Descriptors enter and leave messages; none locked. begin: -ETOOMANYREFS. */
+int unix_flight_begin(struct file **files, u32 n);
+void unix_flight_end(struct file **files, u32 n);
+/* Frees sockets that only messages in one another's queues hold. After a unix socket was closed; may close files. */
+void unix_collect(void);
 
 #endif

@@ -8,33 +8,50 @@
 #include "userlib/file/sock_unix.h"
 
 #define CHUNK (32 * KiB)
-#define MAX_INFLIGHT 16384u
 #define MSG_PEEK_BIT 0x2u
 #define MSG_TRUNC_BIT 0x20u
 #define MSG_DONTWAIT_BIT 0x40u
-#define MSG_EOR_BIT 0x80u
 #define MSG_WAITALL_BIT 0x100u
 #define MAX_DGRAMS 512u
 
-static u32 inflight; /* [a] descriptors in queues */
 static struct spinlock dead_lock = SPINLOCK_INIT;
 static struct list dead = LIST_INIT(dead); /* [dead_lock] messages whose files are to be put */
 static bool draining;			   /* [dead_lock] */
 
+/* What a datagram weighs for its sender: about a Linux skb's truesize. */
+static u32 weight(const struct umsg *b)
+{
+	return 256 + ROUND_UP(b->size + 320, 512);
+}
+
+/* A sender that waited for its datagrams to be read: poll says so when a quarter of the buffer is in use. */
+static bool wmem_low(const struct usock *u)
+{
+	return READ_ONCE(u->wmem) * 4ull <= READ_ONCE(u->sndbuf);
+}
+
 static void free_mem(struct umsg *b)
 {
+	struct usock *u = b->sender;
+
+	if (u) {
+		atomic_fetch_sub(&u->wmem, weight(b));
+		if (wmem_low(u))
+			waitq_wake(&u->wait, POLL_OUT);
+		unix_put(u);
+	}
 	if (b->files)
 		kmem_free(b->files, SCM_MAX_FDS * sizeof(*b->files));
 	kmem_free(b, sizeof(*b) + b->size);
 }
 
-static void free_msg(struct umsg *b)
+void unix_free_msg(struct umsg *b)
 {
 	if (!b->nr_files) {
 		free_mem(b);
 		return;
 	}
-	atomic_fetch_sub(&inflight, b->nr_files);
+	unix_flight_end(b->files, b->nr_files);
 	spin_lock(&dead_lock);
 	list_add_tail(&dead, &b->link);
 	if (draining) {
@@ -70,17 +87,18 @@ bool unix_purge(struct usock *u)
 		struct umsg *b = list_first(&all, struct umsg, link);
 
 		list_del(&b->link);
-		free_msg(b);
+		unix_free_msg(b);
 	}
 	return any;
 }
 
 /* ---- sending ---- */
 
+/* Datagram queues are bounded in number here and in bytes by what each sender may have outstanding. */
 static bool has_room(const struct usock *to)
 {
-	if (to->type == US_DGRAM && READ_ONCE(to->nr_queued) >= MAX_DGRAMS)
-		return false;
+	if (to->type == US_DGRAM)
+		return READ_ONCE(to->nr_queued) <= MAX_DGRAMS;
 	return READ_ONCE(to->queued) < READ_ONCE(to->rcvbuf);
 }
 
@@ -107,6 +125,9 @@ static int make_msg(struct usock *u, struct sock_msg *m, size_t len, struct umsg
 		b->from_len = u->name_len;
 		memcpy(b->from, u->name, u->name_len);
 		spin_unlock(&unix_lock);
+		ref_get(&u->ref);
+		b->sender = u;
+		atomic_fetch_add(&u->wmem, weight(b));
 	}
 	if (m->nr_files) {
 		b->files = kmem_alloc(SCM_MAX_FDS * sizeof(*b->files));
@@ -124,7 +145,6 @@ static void move_files(struct umsg *b, struct sock_msg *m)
 	memcpy(b->files, m->files, m->nr_files * sizeof(*b->files));
 	b->nr_files = m->nr_files;
 	m->nr_files = 0;
-	atomic_fetch_add(&inflight, b->nr_files);
 }
 
 static bool gone(const struct usock *to)
@@ -164,14 +184,22 @@ static int waited(int r, s64 deadline)
 	return r == -ERESTARTSYS && deadline != TIME_FOREVER ? -EINTR : r;
 }
 
-static int wait_room(struct usock *u, struct usock *to, struct sock_msg *m, s64 deadline)
+/* Stream senders are bounded by the queue they fill. */
+static bool wmem_fits(const struct usock *u)
 {
-	struct waitq *q = u->type == US_DGRAM ? &to->space : &u->wait;
+	return u->type != US_DGRAM || READ_ONCE(u->wmem) < READ_ONCE(u->sndbuf);
+}
+
+/* own: what counts is what a datagram sender has outstanding, else the room at `to`. */
+static int wait_room(struct usock *u, struct usock *to, struct sock_msg *m, s64 deadline, bool own)
+{
+	struct waitq *q = u->type == US_DGRAM && !own ? &to->space : &u->wait;
 	int r;
 
 	if (m->nonblock || (m->flags & MSG_DONTWAIT_BIT))
 		return -EAGAIN;
-	r = wait_event(q, WAKE_ALL, false, has_room(to) || gone(to) || (load_relaxed(&u->shut) & US_SHUT_WR), deadline, true);
+	r = wait_event(q, WAKE_ALL, false,
+		       (own ? wmem_fits(u) : has_room(to)) || gone(to) || (load_relaxed(&u->shut) & US_SHUT_WR), deadline, true);
 	return waited(r, deadline);
 }
 
@@ -181,24 +209,26 @@ static int deliver(struct usock *u, struct usock *to, struct umsg *b, struct soc
 	u32 nr = m->nr_files;
 	int r;
 
-	if (nr && load_relaxed(&inflight) + nr > MAX_INFLIGHT) {
-		free_mem(b);
-		return -ETOOMANYREFS;
-	}
-	if (nr)
+	if (nr) {
+		r = unix_flight_begin(m->files, nr);
+		if (r) {
+			free_mem(b);
+			return r;
+		}
 		move_files(b, m);
+	}
 	for (;;) {
 		r = load_relaxed(&u->shut) & US_SHUT_WR ? -EPIPE : enqueue(to, b);
 		if (r <= 0)
 			break;
-		r = wait_room(u, to, m, deadline);
+		r = wait_room(u, to, m, deadline, false);
 		if (r)
 			break;
 	}
 	if (r) {
 		if (nr) { /* they stay the caller's */
 			m->nr_files = nr;
-			atomic_fetch_sub(&inflight, nr);
+			unix_flight_end(b->files, nr);
 			b->nr_files = 0;
 		}
 		free_mem(b);
@@ -221,7 +251,7 @@ static ssize send_stream(struct usock *u, struct usock *to, struct sock_msg *m)
 		struct umsg *b;
 
 		if (!has_room(to) && !gone(to)) {
-			r = wait_room(u, to, m, deadline);
+			r = wait_room(u, to, m, deadline, false);
 			if (r)
 				break;
 		}
@@ -246,6 +276,11 @@ static ssize send_packet(struct usock *u, struct usock *to, struct sock_msg *m)
 
 	if (n > u->sndbuf)
 		return -EMSGSIZE;
+	while (!wmem_fits(u) && !gone(to)) {
+		r = wait_room(u, to, m, timeout_deadline(u->sndtimeo), true);
+		if (r)
+			return r;
+	}
 	r = make_msg(u, m, n, &b);
 	if (!r)
 		r = deliver(u, to, b, m, timeout_deadline(u->sndtimeo));
@@ -321,6 +356,7 @@ static void unlink_head(struct usock *u, struct umsg *b)
 	if (!was_full)
 		return;
 	waitq_wake_everyone(&u->space);
+	unix_wake_writers(u);
 	peer = unix_peer_get(u);
 	if (peer) {
 		waitq_wake(&peer->wait, POLL_OUT);
@@ -344,6 +380,17 @@ static bool at_eof(struct usock *u)
 	return eof;
 }
 
+/* The descriptors of a message that is not read to its end yet. */
+static void drop_files(struct umsg *b)
+{
+	u32 n = b->nr_files;
+
+	unix_flight_end(b->files, n);
+	b->nr_files = 0;
+	while (n)
+		file_put(b->files[--n]);
+}
+
 /* Descriptors and credentials of b to the caller. */
 static void take_ancillary(struct usock *u, struct umsg *b, struct sock_msg *m)
 {
@@ -351,12 +398,17 @@ static void take_ancillary(struct usock *u, struct umsg *b, struct sock_msg *m)
 
 	m->cred = b->cred;
 	m->has_cred = load_relaxed(&u->passcred);
-	if (!b->nr_files || !m->files)
+	if (!b->nr_files)
 		return;
+	if (!m->files) { /* read(2): as on Linux they are closed by the first read that reaches their message */
+		if (!peek)
+			drop_files(b);
+		return;
+	}
 	for (u32 i = 0; i < b->nr_files; i++)
 		m->files[m->nr_files++] = peek ? file_get(b->files[i]) : b->files[i];
 	if (!peek) {
-		atomic_fetch_sub(&inflight, b->nr_files);
+		unix_flight_end(b->files, b->nr_files);
 		b->nr_files = 0;
 	}
 }
@@ -372,8 +424,6 @@ static ssize copy_stream(struct usock *u, struct sock_msg *m)
 		size_t want = MIN((size_t)(b->len - b->off), m->it->count);
 		ssize n;
 
-		if (had_files && done)
-			break;
 		n = iter_copy_to(m->it, b->data + b->off, want);
 		if (n < (ssize)want) { /* as on Linux, a piece that does not fit the program's memory is not taken at all */
 			if (n > 0)
@@ -391,7 +441,7 @@ static ssize copy_stream(struct usock *u, struct sock_msg *m)
 		b->off += (u32)n;
 		if (b->off == b->len) {
 			unlink_head(u, b);
-			free_msg(b);
+			unix_free_msg(b);
 		}
 		if (had_files)
 			break;
@@ -410,8 +460,6 @@ static ssize copy_packet(struct usock *u, struct sock_msg *m, struct umsg *b)
 	if (n >= 0) {
 		if (want < b->len)
 			m->out_flags |= MSG_TRUNC_BIT;
-		if (u->type == US_SEQPACKET)
-			m->out_flags |= MSG_EOR_BIT;
 		if (m->flags & MSG_TRUNC_BIT)
 			n = (ssize)b->len;
 		take_ancillary(u, b, m);
@@ -422,7 +470,7 @@ static ssize copy_packet(struct usock *u, struct sock_msg *m, struct umsg *b)
 	}
 	if (!(m->flags & MSG_PEEK_BIT)) {
 		unlink_head(u, b);
-		free_msg(b);
+		unix_free_msg(b);
 	}
 	return n;
 }
@@ -487,6 +535,23 @@ ssize unix_recv(struct socket *s, struct sock_msg *m)
 	}
 }
 
+/* As on Linux: a socket connected to one that is not connected back waits for room there; else only its own outstanding bytes count. */
+static bool dgram_writable(struct usock *u, struct usock *p, struct poll_table *pt)
+{
+	if (!wmem_low(u))
+		return false;
+	if (!p || load_relaxed(&p->peer) == u || has_room(p) || gone(p))
+		return true;
+	if (!pt) /* a look only; who waits has registered before */
+		return false;
+	spin_lock(&unix_lock);
+	if (u->peer == p && list_empty(&u->wake_node))
+		list_add_tail(&p->wake_list, &u->wake_node);
+	spin_unlock(&unix_lock);
+	full_fence(); /* pairs with the wake in unlink_head: it sees us, or we see its room */
+	return has_room(p) || gone(p);
+}
+
 u32 unix_poll(struct socket *s, struct poll_table *pt)
 {
 	struct usock *u = s->priv, *p;
@@ -505,7 +570,7 @@ u32 unix_poll(struct socket *s, struct poll_table *pt)
 		ev |= EPOLLHUP;
 	p = unix_peer_get(u);
 	if (u->type == US_DGRAM) {
-		if (!p || load_relaxed(&p->peer) != u || has_room(p))
+		if (dgram_writable(u, p, pt))
 			ev |= POLL_OUT;
 	} else if (!load_relaxed(&u->was_connected)) {
 		ev |= EPOLLHUP | POLL_OUT;

@@ -133,6 +133,7 @@ void proc_put(struct uproc *p)
 	if (!ref_put(&p->ref))
 		return;
 	sigpending_flush(&p->pending);
+	signalfd_forget_queue(&p->signal_wait);
 	proc_args_drop(p);
 	if (p->sighand && ref_put(&p->sighand->ref))
 		kmem_free(p->sighand, sizeof(*p->sighand));
