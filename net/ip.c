@@ -68,9 +68,14 @@ u16 csum_fold(u64 sum)
 	return (u16)sum;
 }
 
-u64 csum_pseudo(u32 src, u32 dst, u8 proto, u32 len)
+/* Of either family: what mapping adds to an IPv4 address, 0xffff, is nothing in ones' complement. */
+u64 csum_pseudo(struct ip_addr src, struct ip_addr dst, u8 proto, u32 len)
 {
-	return (u64)src + dst + ((u64)be16(proto)) + be16((u16)len) + ((u64)(len >> 16) ? be16((u16)(len >> 16)) : 0);
+	u64 sum = be16(proto) + (u64)be16((u16)len) + be16((u16)(len >> 16));
+
+	for (int i = 0; i < 4; i++)
+		sum += (u64)src.w[i] + dst.w[i];
+	return sum;
 }
 
 /* ---- neighbours ---- */
@@ -210,7 +215,7 @@ int net_neighinfo(unsigned n, struct net_neighinfo *out)
 
 		if (!nb->ip || n--)
 			continue;
-		*out = (struct net_neighinfo){ .ip = nb->ip, .ifindex = net_eth.index,
+		*out = (struct net_neighinfo){ .ip = ip4_addr(nb->ip), .ifindex = net_eth.index,
 					       .nud_state = !nb->known ? 1 /* INCOMPLETE */ :
 						       clock_monotonic_ns() - nb->known_ns > ARP_LIFE_NS ? 4 /* STALE */ : 2 /* REACHABLE */ };
 		memcpy(out->mac, nb->mac, 6);
@@ -252,15 +257,27 @@ void eth_input(struct netif *n, const u8 *f, u32 len, bool csum_ok)
 
 /* ---- IPv4 ---- */
 
-bool ip_is_local(u32 ip)
+static bool is_local4(u32 ip)
 {
 	return (ip & net_lo.mask) == (net_lo.ip & net_lo.mask) || (net_eth.index && ip == net_eth.ip && ip);
 }
 
-struct netif *ip_route(u32 dst, u32 *src)
+bool ip_is_local(struct ip_addr ip)
 {
-	if (ip_is_local(dst) || !dst) {
-		*src = dst == IP_V6_LOOPBACK ? dst : (dst & net_lo.mask) == (net_lo.ip & net_lo.mask) || !dst ? net_lo.ip : dst;
+	return ip_is4(ip) ? is_local4(ip4_of(ip)) : ip6_is_local(ip);
+}
+
+bool ip_is_broadcast(struct ip_addr ip)
+{
+	u32 v4 = ip4_of(ip);
+
+	return ip_is4(ip) && (v4 == 0xffffffff || (net_eth.index && net_eth.ip && v4 == (net_eth.ip | ~net_eth.mask)));
+}
+
+static struct netif *route4(u32 dst, u32 *src)
+{
+	if (is_local4(dst) || !dst) {
+		*src = (dst & net_lo.mask) == (net_lo.ip & net_lo.mask) || !dst ? net_lo.ip : dst;
 		return &net_lo;
 	}
 	if (!net_eth.index)
@@ -271,17 +288,29 @@ struct netif *ip_route(u32 dst, u32 *src)
 	return NULL;
 }
 
-u32 ip_mss(u32 dst)
+struct netif *ip_route(struct ip_addr dst, struct ip_addr *src)
 {
-	u32 src;
+	struct netif *n;
+	u32 v4 = 0;
+
+	if (!ip_is4(dst))
+		return ip6_route(dst, src);
+	n = route4(ip4_of(dst), &v4);
+	*src = ip4_addr(v4);
+	return n;
+}
+
+u32 ip_mss(struct ip_addr dst)
+{
+	struct ip_addr src;
 	struct netif *n = ip_route(dst, &src);
 
-	return MIN(n ? n->mtu : 1500u, 65535u) - 40;
+	return MIN(n ? n->mtu : 1500u, 65535u) - (ip_is4(dst) ? 40 : 60);
 }
 
 static u16 ip_ids;
 
-static int link_send(struct netif *n, struct ip_hdr *h, u32 len, struct tx_meta *m)
+static int link_send4(struct netif *n, struct ip_hdr *h, u32 len, struct tx_meta *m)
 {
 	u32 hop = h->dst;
 
@@ -312,20 +341,24 @@ static int send_in_pieces(struct netif *n, const struct ip_hdr *whole, u8 *paylo
 		h.csum = (u16)~csum_fold(csum_add(&h, sizeof(h), 0));
 		*at = h;
 		NET_INC(IpFragCreates);
-		r = link_send(n, at, n_data + (u32)sizeof(h), &m);
+		r = link_send4(n, at, n_data + (u32)sizeof(h), &m);
 		off += n_data;
 	}
 	return r;
 }
 
-int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len)
+int ip_output(struct ip_addr from, struct ip_addr to, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size,
+	      u16 l4_hdr_len)
 {
 	struct ip_hdr *h = (struct ip_hdr *)payload - 1;
+	u32 route_src, src = ip4_of(from), dst = ip4_of(to);
 	struct tx_meta m = { 0 };
-	u32 route_src;
-	struct netif *n = ip_route(dst, &route_src);
+	struct netif *n;
 	bool cut;
 
+	if (!ip_is4(to))
+		return ip6_output(from, to, proto, ttl, tos, payload, len, csum_at, gso_size, l4_hdr_len);
+	n = route4(dst, &route_src);
 	if (!n) {
 		net_drop(NET_DROP_no_route);
 		return -ENETUNREACH;
@@ -340,7 +373,7 @@ int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, 
 			      .frag = be16(0x4000), .ttl = ttl, .proto = proto, .src = src, .dst = dst };
 	h->csum = (u16)~csum_fold(csum_add(h, sizeof(*h), 0));
 	if (csum_at != 0xffff) {
-		u64 pseudo = csum_pseudo(src, dst, proto, len);
+		u64 pseudo = csum_pseudo(ip4_addr(src), ip4_addr(dst), proto, len);
 		u16 v = 0;
 
 		memcpy(payload + csum_at, &v, 2);
@@ -363,7 +396,7 @@ int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, 
 		return send_in_pieces(n, h, payload, len);
 	if (len + sizeof(*h) > n->mtu && !m.gso_size)
 		return -EMSGSIZE;
-	return link_send(n, h, len + (u32)sizeof(*h), &m);
+	return link_send4(n, h, len + (u32)sizeof(*h), &m);
 }
 
 static void icmp_unreachable(const u8 *p, u32 len)
@@ -375,7 +408,7 @@ static void icmp_unreachable(const u8 *p, u32 len)
 		return;
 	memcpy(ports, p + 8 + (in->vihl & 15) * 4u, 4);
 	if (in->proto == IPPROTO_UDP)
-		udp_icmp_error(in->dst, be16(ports[0]), be16(ports[1]), p[1] == 3 ? ECONNREFUSED : EHOSTUNREACH);
+		udp_icmp_error(ip4_addr(in->dst), be16(ports[0]), be16(ports[1]), p[1] == 3 ? ECONNREFUSED : EHOSTUNREACH);
 }
 
 static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
@@ -390,7 +423,7 @@ static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
 		return net_drop(NET_DROP_csum);
 	memcpy(&h, p, sizeof(h));
 	if (h.type == 0)
-		ping_input(src, p, len);
+		ping_input(ip4_addr(src), p, len);
 	if (h.type == 3)
 		icmp_unreachable(p, len);
 	if (h.type != 8)
@@ -404,7 +437,7 @@ static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
 	memcpy(out, &h, sizeof(h));
 	h.csum = (u16)~csum_fold(csum_add(out, len, 0));
 	memcpy(out, &h, sizeof(h));
-	(void)ip_output(dst, src, IPPROTO_ICMP, 64, 0, out, len, 0xffff, 0, 0);
+	(void)ip_output(ip4_addr(dst), ip4_addr(src), IPPROTO_ICMP, 64, 0, out, len, 0xffff, 0, 0);
 }
 
 void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
@@ -414,6 +447,8 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	bool bcast;
 
 	NET_INC(IpInReceives);
+	if (len && p[0] >> 4 == 6)
+		return ip6_input(n, p, len, csum_ok);
 	if (len < sizeof(h))
 		return net_drop(NET_DROP_runt);
 	memcpy(&h, p, sizeof(h));
@@ -424,7 +459,7 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	if (csum_fold(csum_add(p, hlen, 0)) != 0xffff)
 		return net_drop(NET_DROP_csum);
 	bcast = n != &net_lo && (h.dst == 0xffffffff || h.dst == (n->ip | ~n->mask));
-	if (!ip_is_local(h.dst) && !bcast)
+	if (!is_local4(h.dst) && !bcast)
 		return net_drop(NET_DROP_not_ours);
 	if (n != &net_lo && (h.src & net_lo.mask) == (net_lo.ip & net_lo.mask))
 		return net_drop(NET_DROP_not_ours); /* spoofed loopback */
@@ -433,9 +468,9 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	NET_INC(IpInDelivers);
 	switch (h.proto) {
 	case IPPROTO_TCP:
-		return bcast ? net_drop(NET_DROP_not_ours) : tcp_input(n, h.src, h.dst, (u8 *)p + hlen, total - hlen, csum_ok);
+		return bcast ? net_drop(NET_DROP_not_ours) : tcp_input(n, ip4_addr(h.src), ip4_addr(h.dst), (u8 *)p + hlen, total - hlen, csum_ok);
 	case IPPROTO_UDP:
-		return udp_input(n, h.src, h.dst, (u8 *)p + hlen, total - hlen, csum_ok);
+		return udp_input(n, ip4_addr(h.src), ip4_addr(h.dst), (u8 *)p + hlen, total - hlen, csum_ok);
 	case IPPROTO_ICMP:
 		return icmp_input(h.src, bcast ? n->ip : h.dst, p + hlen, total - hlen);
 	default:

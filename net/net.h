@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TCP/IP stack's native API: sockets without descriptors. userlib/file/sock_inet.c gives them fds. First form: IPv4 on a loopback
- * interface and one Ethernet interface; AF_INET6 sockets exist and carry IPv4 in mapped form (::ffff:a.b.c.d), :: and ::1 standing for
- * any and loopback, so that programs that prefer IPv6 sockets work.
+ * The TCP/IP stack's native API: sockets without descriptors. userlib/file/sock_inet.c gives them fds. IPv4 and IPv6 on a loopback
+ * interface and one Ethernet interface. Addresses inside are struct ip_addr, which holds both families.
  *
  * Addresses are struct sockaddr_in/in6 images in kernel memory. All calls return >= 0 or -errno; those with `nonblock` may park
  * otherwise and then may return -ERESTARTSYS. -EPIPE is returned without a signal.
@@ -10,6 +9,7 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 
+#include "net/ip_addr.h"
 #include "userlib/rt/uaccess.h"
 #include "userlib/rt/waitq.h"
 
@@ -60,14 +60,14 @@ struct net_ifinfo {
 	int index;
 	u32 flags, mtu; /* IFF_* */
 	u8 mac[6];
-	u32 ip, prefix_len, gateway;
+	u32 ip, prefix_len, gateway; /* IPv4, network byte order; all addresses: net_addrinfo */
 	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
 };
 int net_ifinfo(int index, struct net_ifinfo *out) must_check;
 /* For /proc/net/tcp and udp: the n-th socket; -ENOENT past the end. state: Linux's numbers. */
 struct net_sockinfo {
 	int protocol, family, state;
-	u32 lip, rip;
+	struct ip_addr lip, rip;
 	u16 lport, rport; /* host order */
 	u32 rx_queue, tx_queue, uid;
 	u64 inode;
@@ -76,14 +76,22 @@ int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out) must_check;
 /* What /proc shows of a socket's owner; set by the file layer after create and accept. */
 void net_sock_set_owner(struct sock *s, u32 uid, u64 inode);
 
-/* The n-th route and neighbour; -ENOENT past the end. Addresses in network byte order. */
+/* The n-th address, route and neighbour; -ENOENT past the end. prefix_len is the family's own: 0..32 for IPv4. */
+struct net_addrinfo {
+	struct ip_addr ip;
+	u32 prefix_len;
+	int ifindex;
+};
+int net_addrinfo(unsigned n, struct net_addrinfo *out) must_check;
 struct net_routeinfo {
-	u32 dst, prefix_len, gateway, prefsrc;
+	bool v6;
+	struct ip_addr dst, gateway, prefsrc; /* any: none */
+	u32 prefix_len;
 	int ifindex;
 };
 int net_routeinfo(unsigned n, struct net_routeinfo *out) must_check;
 struct net_neighinfo {
-	u32 ip;
+	struct ip_addr ip;
 	u8 mac[6];
 	u16 nud_state; /* NUD_* */
 	int ifindex;

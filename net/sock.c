@@ -30,6 +30,7 @@ struct sock *sock_alloc(int family, int type, int protocol)
 	s->type = type;
 	s->protocol = protocol;
 	s->ttl = 64;
+	s->lip = s->rip = family == AF_INET ? IP4_ANY : IP6_ANY;
 	s->rcvbuf = type == SOCK_STREAM ? 1u << 20 : 212992;
 	s->sndbuf = type == SOCK_STREAM ? 1u << 20 : 212992;
 	s->rcvlowat = 1;
@@ -88,66 +89,66 @@ int addr_check(const struct sock *s, const struct net_addr *a)
 	if (a->len < 2)
 		return -EINVAL;
 	memcpy(&family, a->bytes, 2);
-	if (family == AF_INET || (family == AF_UNSPEC && !s->tcp && s->family == AF_INET)) /* ip(7): UDP takes both */
-		return a->len < 16 ? -EINVAL : 0;
-	if (family != AF_INET6 || s->family != AF_INET6)
+	if (s->family == AF_INET) {
+		if (family == AF_INET || (family == AF_UNSPEC && !s->tcp)) /* ip(7): UDP takes both */
+			return a->len < 16 ? -EINVAL : 0;
 		return -EAFNOSUPPORT;
+	}
+	if (family == AF_INET && !s->tcp) /* datagrams of an IPv6 socket may be addressed so */
+		return a->len < 16 ? -EINVAL : s->v6only ? -ENETUNREACH : 0;
+	if (family != AF_INET6)
+		return a->len < 24 ? -EINVAL : -EAFNOSUPPORT;
 	if (a->len < 24)
 		return -EINVAL;
-	static const u8 mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255 };
-	static const u8 zero[15];
-
-	if (!memcmp(a->bytes + 8, mapped, 12) || !memcmp(a->bytes + 8, zero, 15)) /* mapped, ::, ::1 */
-		return 0;
-	return -ENETUNREACH;
+	return s->v6only && ip_is4(ip6_addr(a->bytes + 8)) ? -ENETUNREACH : 0;
 }
 
-void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port)
+void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port)
 {
 	u16 family, p;
+	u32 v4;
 
 	memcpy(&family, a->bytes, 2);
 	memcpy(&p, a->bytes + 2, 2);
+	memcpy(&v4, a->bytes + 4, 4);
 	*port = be16(p);
-	if (family != AF_INET6) {
-		memcpy(ip, a->bytes + 4, 4);
-	} else if (a->bytes[8 + 10] == 255) {
-		memcpy(ip, a->bytes + 8 + 12, 4);
-	} else {
-		*ip = a->bytes[8 + 15] ? IP_V6_LOOPBACK : 0;
-	}
+	*ip = family == AF_INET6 ? ip6_addr(a->bytes + 8) : ip4_addr(v4);
 }
 
-bool sock_covers(const struct sock *s, u32 ip)
+static bool covers(struct ip_addr bound, bool v6only, struct ip_addr ip)
 {
-	if (s->lip)
-		return s->lip == ip;
-	if (s->family == AF_INET)
-		return ip != IP_V6_LOOPBACK;
-	return !s->v6only || ip == IP_V6_LOOPBACK;
+	if (ip_is_any6(bound))
+		return !v6only || !ip_is4(ip);
+	return ip_is_any(bound) ? ip_is4(ip) : ip_eq(bound, ip);
 }
 
-bool sock_overlaps(const struct sock *s, u32 ip, const struct sock *o)
+bool sock_covers(const struct sock *s, struct ip_addr ip)
 {
-	if (ip && o->lip)
-		return ip == o->lip;
-	if (ip)
-		return sock_covers(o, ip);
-	if (o->lip) {
-		struct sock any = { .family = s->family, .v6only = s->v6only };
+	return covers(s->lip, s->v6only, ip);
+}
 
-		return sock_covers(&any, o->lip);
-	}
-	return !(s->family == AF_INET && o->v6only) && !(o->family == AF_INET && s->v6only);
+bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o)
+{
+	if (!ip_is_any(ip))
+		return covers(o->lip, o->v6only, ip);
+	if (!ip_is_any(o->lip))
+		return covers(ip, s->v6only, o->lip);
+	return !(ip_is4(ip) && o->v6only) && !(ip_is4(o->lip) && s->v6only);
 }
 
 /* What connecting or sending to the unspecified address means. */
-static u32 own_loopback(const struct sock *s)
+static struct ip_addr own_loopback(const struct sock *s, struct ip_addr to)
 {
-	return s->family == AF_INET6 ? IP_V6_LOOPBACK : net_lo.ip;
+	return ip_is4(to) || ip_is4(s->lip) ? IP4_LOOPBACK : IP6_LOOPBACK;
 }
 
-void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a)
+/* A socket bound to an address of one family has no way to the other. */
+static bool same_family(const struct sock *s, struct ip_addr to)
+{
+	return ip_is_any6(s->lip) || ip_is4(s->lip) == ip_is4(to);
+}
+
+void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a)
 {
 	u16 f = (u16)family, p = be16(port);
 
@@ -155,16 +156,16 @@ void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a)
 	memcpy(a->bytes, &f, 2);
 	memcpy(a->bytes + 2, &p, 2);
 	if (family == AF_INET) {
-		memcpy(a->bytes + 4, &ip, 4);
+		memcpy(a->bytes + 4, &ip.w[3], 4);
 		a->len = 16;
 		return;
 	}
 	a->len = 28;
-	if (ip == IP_V6_LOOPBACK) {
-		a->bytes[8 + 15] = 1; /* ::1 */
-	} else if (ip) {
-		a->bytes[8 + 10] = a->bytes[8 + 11] = 255;
-		memcpy(a->bytes + 8 + 12, &ip, 4);
+	memcpy(a->bytes + 8, &ip, 16);
+	if (ip_is_link_local(ip)) {
+		u32 scope = (u32)net_eth.index;
+
+		memcpy(a->bytes + 24, &scope, 4);
 	}
 }
 
@@ -211,13 +212,16 @@ void net_sock_close(struct sock *s)
 int net_sock_bind(struct sock *s, const struct net_addr *a)
 {
 	int r = addr_check(s, a);
-	u32 ip;
-	u16 port;
+	struct ip_addr ip;
+	u16 port, family;
 
 	if (r)
-		return r == -ENETUNREACH ? -EADDRNOTAVAIL : r;
+		return r == -ENETUNREACH ? -EINVAL : r;
+	memcpy(&family, a->bytes, 2);
+	if (s->family == AF_INET6 && family != AF_INET6)
+		return -EAFNOSUPPORT;
 	sock_from_addr(a, &ip, &port);
-	if (ip && !ip_is_local(ip) && ip != 0xffffffff && (be32(ip) >> 28) != 14)
+	if (!ip_is_any(ip) && !ip_is_local(ip) && !ip_is_broadcast(ip) && (!ip_is_multicast(ip) || s->tcp))
 		return -EADDRNOTAVAIL;
 	net_lock_get();
 	if (s->bound || s->lport) {
@@ -226,7 +230,7 @@ int net_sock_bind(struct sock *s, const struct net_addr *a)
 		r = udp_bind(s, ip, port);
 	} else if (!port) {
 		s->lip = ip;
-		r = tcp_pick_port(s, ip, 0, 0);
+		r = tcp_pick_port(s, ip, NULL, 0);
 	} else if (!tcp_port_free(s, ip, port)) {
 		r = -EADDRINUSE;
 	} else {
@@ -241,30 +245,34 @@ int net_sock_bind(struct sock *s, const struct net_addr *a)
 
 static int udp_connect(struct sock *s, const struct net_addr *a)
 {
-	u16 family;
-	u32 ip, src;
-	u16 port;
+	u16 family, port;
+	struct ip_addr ip, src;
 	int r = 0;
 
 	memcpy(&family, a->bytes, 2);
 	if (!family) { /* AF_UNSPEC dissolves */
 		s->connected = false;
-		s->rip = s->rport = 0;
+		s->rip = s->family == AF_INET ? IP4_ANY : IP6_ANY;
+		s->rport = 0;
 		return 0;
 	}
 	r = addr_check(s, a);
 	if (r)
 		return r;
 	sock_from_addr(a, &ip, &port);
+	if (ip_is_any(ip))
+		ip = own_loopback(s, ip);
+	if (!same_family(s, ip))
+		return -ENETUNREACH;
 	net_lock_get();
 	if (!ip_route(ip, &src)) {
 		r = -ENETUNREACH;
 	} else {
 		if (!s->lport && s->protocol == IPPROTO_UDP)
-			r = udp_bind(s, s->lip ? s->lip : src, 0);
-		if (!s->lip)
+			r = udp_bind(s, ip_is_any(s->lip) ? src : s->lip, 0);
+		if (ip_is_any(s->lip))
 			s->lip = src;
-		s->rip = ip ? ip : own_loopback(s);
+		s->rip = ip;
 		s->rport = port;
 		s->connected = !r;
 	}
@@ -274,7 +282,7 @@ static int udp_connect(struct sock *s, const struct net_addr *a)
 
 int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 {
-	u32 ip;
+	struct ip_addr ip;
 	u16 port;
 	int r;
 
@@ -288,8 +296,10 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 	if (r)
 		return r;
 	sock_from_addr(a, &ip, &port);
-	if (!ip)
-		ip = own_loopback(s);
+	if (ip_is_any(ip))
+		ip = own_loopback(s, ip);
+	if (!same_family(s, ip) || ip_is_multicast(ip))
+		return -ENETUNREACH;
 	return tcp_connect(s, ip, port, nonblock);
 }
 
@@ -305,7 +315,7 @@ int net_sock_accept(struct sock *s, bool nonblock, struct sock **out)
 
 ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, bool nonblock)
 {
-	u32 ip = s->rip;
+	struct ip_addr ip = s->rip;
 	u16 port = s->rport;
 	ssize r;
 
@@ -318,8 +328,10 @@ ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *
 		sock_from_addr(to, &ip, &port);
 		if (!port && s->protocol == IPPROTO_UDP)
 			return -EINVAL;
-		if (!ip)
-			ip = own_loopback(s);
+		if (ip_is_any(ip))
+			ip = own_loopback(s, ip);
+		if (!same_family(s, ip))
+			return -ENETUNREACH;
 	} else if (!s->connected) {
 		return -EDESTADDRREQ;
 	}

@@ -86,7 +86,7 @@ void net_init(void)
 	timer_init(&tick, slow_tick);
 	net_lo = (struct netif){ .name = "lo", .index = 1, .flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING, .mtu = 65536,
 				 .ip = be32(0x7f000001), .prefix_len = 8, .mask = be32(0xff000000),
-				 .csum_offload = true, .tso = true };
+				 .addr6 = { { IP6_LOOPBACK, 128 } }, .nr_addr6 = 1, .csum_offload = true, .tso = true };
 }
 
 int net_configure(const struct net_config *c)

@@ -8,6 +8,7 @@
 #define NET_STACK_H
 
 #include "base/list.h"
+#include "net/ip_addr.h"
 #include "net/net.h"
 #include "userlib/rt/lock.h"
 #include "userlib/rt/timer.h"
@@ -38,12 +39,20 @@ static inline void net_drop(enum net_drop why)
 	net_stats[why]++;
 }
 
+/* An IPv6 address of an interface. */
+struct ifaddr6 {
+	struct ip_addr ip;
+	u32 prefix_len;
+};
+#define IFADDR6_MAX 8
 struct netif {
 	char name[16];
 	int index;
 	u32 flags, mtu;
 	u8 mac[6];
-	u32 ip, prefix_len, mask; /* network order, mask too */
+	u32 ip, prefix_len, mask; /* IPv4; network order, mask too */
+	struct ifaddr6 addr6[IFADDR6_MAX];
+	u32 nr_addr6;
 	bool csum_offload, tso;	  /* transmit: the link fills checksums, cuts large segments */
 	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
 	const struct nic_ops *ops;
@@ -73,14 +82,21 @@ void ip_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
 /* ip_frag.c */
 void ip_frag_input(struct netif *n, const u8 *p, u32 hlen, u32 len);
 u32 ip_frag_next(u32 off, u32 len, u32 mtu, u16 *field);
-struct netif *ip_route(u32 dst, u32 *src); /* NULL: no route; *src: address to use */
-u32 ip_mss(u32 dst);
-bool ip_is_local(u32 ip);
+/* ip6.c */
+void ip6_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
+struct netif *ip6_route(struct ip_addr dst, struct ip_addr *src);
+bool ip6_is_local(struct ip_addr ip);
+int ip6_output(struct ip_addr src, struct ip_addr dst, u8 proto, u8 hops, u8 tclass, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
+
+struct netif *ip_route(struct ip_addr dst, struct ip_addr *src); /* NULL: no route; *src: address to use */
+u32 ip_mss(struct ip_addr dst);
+bool ip_is_local(struct ip_addr ip);
+bool ip_is_broadcast(struct ip_addr ip); /* IPv4: limited or of our subnet */
 /* payload: transport header + data, at least NET_HEADROOM - 60 bytes of room before it in net_tx. csum_at: offset of the checksum field, 0xffff none. */
-int ip_output(u32 src, u32 dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
+int ip_output(struct ip_addr src, struct ip_addr dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
 u16 csum_fold(u64 sum);
 u64 csum_add(const void *p, u32 len, u64 sum);
-u64 csum_pseudo(u32 src, u32 dst, u8 proto, u32 len);
+u64 csum_pseudo(struct ip_addr src, struct ip_addr dst, u8 proto, u32 len);
 static inline u16 be16(u16 v)
 {
 	return __builtin_bswap16(v);
@@ -93,7 +109,7 @@ static inline u32 be32(u32 v)
 /* ---- sockets ---- */
 struct dgram {
 	struct list link;
-	u32 ip;
+	struct ip_addr ip;
 	u16 port;
 	u32 len;
 	u8 data[];
@@ -105,7 +121,7 @@ struct sock {
 	struct list all_link;  /* [net_lock] */
 	struct waitq wq;
 	int family, type, protocol; /* [I] */
-	u32 lip, rip;		    /* network order */
+	struct ip_addr lip, rip;    /* IP4_ANY or IP6_ANY: none */
 	u16 lport, rport;	    /* host order */
 	bool bound, connected, user_gone, dead;
 	bool reuseaddr, reuseport, broadcast, keepalive, v6only, nodelay, cork, oobinline, recv_err, pktinfo, timestamp;
@@ -128,26 +144,21 @@ extern struct list net_socks; /* [net_lock] all */
 struct sock *sock_alloc(int family, int type, int protocol);
 void sock_bury(struct sock *s); /* unlinks; freed a while later, when no timer callback can still look at it */
 void sock_wake(struct sock *s, u32 events);
-void sock_from_addr(const struct net_addr *a, u32 *ip, u16 *port);
-void sock_to_addr(int family, u32 ip, u16 port, struct net_addr *a);
+void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port);
+void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a);
 int addr_check(const struct sock *s, const struct net_addr *a);
-/*
- * ::1 is carried over the IPv4 loopback as this address of its own, so that 0.0.0.0:P and [::]:P with IPV6_V6ONLY, or 127.0.0.1:P and
- * [::1]:P, are different places, as programs that bind both expect.
- */
-#define IP_V6_LOOPBACK be32(0x7ffffffe)
-bool sock_covers(const struct sock *s, u32 ip);			 /* is `ip` one of the addresses that s is bound to? */
-bool sock_overlaps(const struct sock *s, u32 ip, const struct sock *o); /* s bound to ip and o: any address in common? */
+bool sock_covers(const struct sock *s, struct ip_addr ip); /* is `ip` one of the addresses that s is bound to? */
+bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o); /* s bound to ip and o: any address in common? */
 
 /* udp.c; also ICMP echo ("ping") sockets */
-void udp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);
-void ping_input(u32 src, const u8 *icmp, u32 len);
-int udp_bind(struct sock *s, u32 ip, u16 port);
-ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags);
-void udp_icmp_error(u32 dst, u16 lport, u16 rport, int err);
+void udp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, bool csum_ok);
+void ping_input(struct ip_addr src, const u8 *icmp, u32 len);
+int udp_bind(struct sock *s, struct ip_addr ip, u16 port);
+ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port, u32 flags);
+void udp_icmp_error(struct ip_addr dst, u16 lport, u16 rport, int err);
 
 /* tcp/ */
-void tcp_input(struct netif *n, u32 src, u32 dst, u8 *seg, u32 len, bool csum_ok);
+void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, bool csum_ok);
 u32 tcp_poll(struct sock *s);
 bool net_dead_sweep(s64 now); /* true: some are still too fresh to free */
 

@@ -22,13 +22,13 @@ static struct list *bucket(u16 port)
 	return b;
 }
 
-int udp_bind(struct sock *s, u32 ip, u16 port)
+int udp_bind(struct sock *s, struct ip_addr ip, u16 port)
 {
 	int r = 0;
 
 	s->lip = ip;
 	if (!port)
-		r = tcp_pick_port(s, ip, 0, 0);
+		r = tcp_pick_port(s, ip, NULL, 0);
 	else if (!tcp_port_free(s, ip, port))
 		r = -EADDRINUSE;
 	else
@@ -41,7 +41,7 @@ int udp_bind(struct sock *s, u32 ip, u16 port)
 	return r;
 }
 
-static void deliver(struct sock *s, u32 src, u16 sport, const u8 *data, u32 len)
+static void deliver(struct sock *s, struct ip_addr src, u16 sport, const u8 *data, u32 len)
 {
 	struct dgram *d;
 
@@ -60,16 +60,16 @@ static void deliver(struct sock *s, u32 src, u16 sport, const u8 *data, u32 len)
 	sock_wake(s, EPOLLIN);
 }
 
-static int match(const struct sock *s, u32 src, u16 sport, u32 dst, u16 dport)
+static int match(const struct sock *s, struct ip_addr src, u16 sport, struct ip_addr dst, u16 dport)
 {
 	if (s->lport != dport || !sock_covers(s, dst))
 		return 0;
-	if (s->connected && (s->rip != src || s->rport != sport))
+	if (s->connected && (!ip_eq(s->rip, src) || s->rport != sport))
 		return 0;
-	return 1 + (s->lip != 0) + 2 * s->connected;
+	return 1 + !ip_is_any(s->lip) + 2 * s->connected;
 }
 
-void udp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
+void udp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, bool csum_ok)
 {
 	struct sock *s, *best[16];
 	int score = 0;
@@ -101,21 +101,21 @@ void udp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
 			udp_icmp_error(dst, be16(h.sport), be16(h.dport), ECONNREFUSED);
 		return;
 	}
-	deliver(best[nr > 1 ? (src + h.sport * 31u) % nr : 0], src, be16(h.sport), p + sizeof(h), total - (u32)sizeof(h));
+	deliver(best[nr > 1 ? (ip_hash(src) + h.sport * 31u) % nr : 0], src, be16(h.sport), p + sizeof(h), total - (u32)sizeof(h));
 }
 
-void udp_icmp_error(u32 dst, u16 lport, u16 rport, int err)
+void udp_icmp_error(struct ip_addr dst, u16 lport, u16 rport, int err)
 {
 	struct sock *s;
 
 	list_for_each(s, bucket(lport), hash_link)
-		if (s->lport == lport && s->connected && s->rip == dst && s->rport == rport) {
+		if (s->lport == lport && s->connected && ip_eq(s->rip, dst) && s->rport == rport) {
 			s->error = err;
 			sock_wake(s, EPOLLERR);
 		}
 }
 
-void ping_input(u32 src, const u8 *icmp, u32 len)
+void ping_input(struct ip_addr src, const u8 *icmp, u32 len)
 {
 	struct sock *s;
 	u16 id;
@@ -126,7 +126,7 @@ void ping_input(u32 src, const u8 *icmp, u32 len)
 			deliver(s, src, 0, icmp, len);
 }
 
-static ssize send_ping(struct sock *s, u32 ip, u8 *p, u32 len)
+static ssize send_ping(struct sock *s, struct ip_addr ip, u8 *p, u32 len)
 {
 	u16 v = 0;
 
@@ -143,10 +143,11 @@ static ssize send_ping(struct sock *s, u32 ip, u8 *p, u32 len)
 	return ip_output(s->lip, ip, IPPROTO_ICMP, s->ttl, s->tos, p, len, 0xffff, 0, 0);
 }
 
-ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags)
+ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port, u32 flags)
 {
 	u8 *p = net_tx + NET_HEADROOM;
-	u32 len = (u32)it->count, src;
+	u32 len = (u32)it->count;
+	struct ip_addr src;
 	ssize r;
 
 	(void)flags;
@@ -154,7 +155,7 @@ ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags)
 		return -EMSGSIZE;
 	if (!ip_route(ip, &src))
 		return -ENETUNREACH;
-	if (ip == 0xffffffff && !s->broadcast)
+	if (ip_eq(ip, ip4_addr(0xffffffff)) && !s->broadcast)
 		return -EACCES;
 	if (s->protocol == IPPROTO_ICMP) {
 		if (len && iter_copy_from(it, p, len) != (ssize)len)
@@ -171,6 +172,6 @@ ssize udp_send(struct sock *s, struct iov_iter *it, u32 ip, u16 port, u32 flags)
 		return -EFAULT;
 	NET_INC(UdpOutDatagrams);
 	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(port), be16((u16)(len + sizeof(struct udp_hdr))), 0 };
-	r = ip_output(s->lip ? s->lip : src, ip, IPPROTO_UDP, s->ttl, s->tos, p, len + (u32)sizeof(struct udp_hdr), 6, 0, 0);
+	r = ip_output(ip_is_any(s->lip) ? src : s->lip, ip, IPPROTO_UDP, s->ttl, s->tos, p, len + (u32)sizeof(struct udp_hdr), 6, 0, 0);
 	return r < 0 && r != -EAGAIN ? r : (ssize)len;
 }

@@ -100,7 +100,7 @@ struct tcp_conn {
 };
 
 struct tcp_seg { /* a parsed segment; lives on the stack */
-	u32 src, dst;
+	struct ip_addr src, dst;
 	u16 sport, dport;
 	u32 seq, ack, wnd, len;
 	u8 flags;
@@ -118,12 +118,12 @@ struct tcp_seg { /* a parsed segment; lives on the stack */
 struct tcp_conn *tcp_conn_alloc(struct sock *s);
 void tcp_conn_free(struct tcp_conn *c); /* rings, out-of-order data, timer; the struct itself goes with the sock */
 void tcp_set_state(struct tcp_conn *c, enum tcp_state st);
-struct sock *tcp_find(u32 lip, u16 lport, u32 rip, u16 rport);
-struct sock *tcp_find_listener(u32 lip, u16 lport, u32 hash);
+struct sock *tcp_find(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport);
+struct sock *tcp_find_listener(struct ip_addr lip, u16 lport, u32 hash);
 void tcp_hash_conn(struct sock *s);
 void tcp_hash_listener(struct sock *s);
-bool tcp_port_free(struct sock *s, u32 ip, u16 port);
-int tcp_pick_port(struct sock *s, u32 ip, u32 rip, u16 rport);
+bool tcp_port_free(struct sock *s, struct ip_addr ip, u16 port);
+int tcp_pick_port(struct sock *s, struct ip_addr ip, const struct ip_addr *rip, u16 rport); /* rip NULL: any peer */
 void tcp_abort(struct tcp_conn *c, int err); /* error to the user, no segment */
 void tcp_destroy(struct tcp_conn *c);	      /* the user is gone and the protocol is done */
 u32 tcp_new_iss(const struct sock *s);
@@ -179,7 +179,7 @@ ssize tcp_send(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock);
 ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock);
 void tcp_close(struct sock *s);
 int tcp_shutdown(struct sock *s, int how);
-int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock);
+int tcp_connect(struct sock *s, struct ip_addr ip, u16 port, bool nonblock);
 int tcp_listen(struct sock *s, int backlog);
 int tcp_accept(struct sock *s, bool nonblock, struct sock **out);
 

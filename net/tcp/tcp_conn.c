@@ -20,22 +20,38 @@ static struct list *bucket(struct list *table, u32 n, u32 i)
 	return b;
 }
 
-/* Keyed so that a peer cannot aim at one bucket or guess sequence numbers (SipHash-like mixing of the 4-tuple). */
-static u64 tuple_hash(u32 lip, u16 lport, u32 rip, u16 rport)
+static void mix(u64 v[2], u32 rounds)
 {
-	u64 a, b;
+	u64 a = v[0], b = v[1];
 
-	if (!secret[0])
-		random_bytes(secret, sizeof(secret));
-	a = secret[0] ^ ((u64)lip << 32 | rip);
-	b = secret[1] ^ ((u64)lport << 16 | rport);
-	for (int i = 0; i < 4; i++) {
+	for (u32 i = 0; i < rounds; i++) {
 		a += b;
 		b = (b << 13 | b >> 51) ^ a;
 		a = (a << 32 | a >> 32) * 0x9e3779b97f4a7c15ull;
 		b = (b << 17 | b >> 47) + secret[i & 1];
 	}
-	return a ^ b;
+	v[0] = a;
+	v[1] = b;
+}
+
+/* Keyed so that a peer cannot aim at one bucket or guess sequence numbers (SipHash-like mixing of the 4-tuple). */
+static u64 tuple_hash(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport)
+{
+	u64 v[2];
+
+	if (!secret[0])
+		random_bytes(secret, sizeof(secret));
+	v[0] = secret[0] ^ lip.q[1];
+	v[1] = secret[1] ^ rip.q[1];
+	if (lip.q[0] | rip.q[0]) { /* not IPv4 */
+		mix(v, 2);
+		v[0] ^= lip.q[0];
+		v[1] ^= rip.q[0];
+	}
+	mix(v, 2);
+	v[0] ^= (u64)lport << 16 | rport;
+	mix(v, 4);
+	return v[0] ^ v[1];
 }
 
 struct tcp_conn *tcp_conn_alloc(struct sock *s)
@@ -83,12 +99,12 @@ void tcp_set_state(struct tcp_conn *c, enum tcp_state st)
 	c->state = st;
 }
 
-struct sock *tcp_find(u32 lip, u16 lport, u32 rip, u16 rport)
+struct sock *tcp_find(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport)
 {
 	struct sock *s;
 
 	list_for_each(s, bucket(conns, CONN_HASH, (u32)tuple_hash(lip, lport, rip, rport)), hash_link)
-		if (s->lport == lport && s->rport == rport && s->rip == rip && s->lip == lip)
+		if (s->lport == lport && s->rport == rport && ip_eq(s->rip, rip) && ip_eq(s->lip, lip))
 			return s;
 	return NULL;
 }
@@ -106,14 +122,14 @@ void tcp_hash_listener(struct sock *s)
 }
 
 /* A specific address beats any; among SO_REUSEPORT listeners the flow's hash chooses. */
-struct sock *tcp_find_listener(u32 lip, u16 lport, u32 hash)
+struct sock *tcp_find_listener(struct ip_addr lip, u16 lport, u32 hash)
 {
 	struct sock *s, *best[16];
 	u32 n = 0;
 	bool specific = false;
 
 	list_for_each(s, bucket(listeners, LISTEN_HASH, lport), hash_link) {
-		bool exact = s->lip == lip;
+		bool exact = ip_eq(s->lip, lip);
 
 		if (s->lport != lport || !sock_covers(s, lip))
 			continue;
@@ -128,7 +144,7 @@ struct sock *tcp_find_listener(u32 lip, u16 lport, u32 hash)
 }
 
 /* bind(2) rules: taken unless both allow it. */
-bool tcp_port_free(struct sock *s, u32 ip, u16 port)
+bool tcp_port_free(struct sock *s, struct ip_addr ip, u16 port)
 {
 	struct sock *o;
 
@@ -152,14 +168,14 @@ bool tcp_port_free(struct sock *s, u32 ip, u16 port)
 }
 
 /* RFC 6056: random start, then upwards. */
-int tcp_pick_port(struct sock *s, u32 ip, u32 rip, u16 rport)
+int tcp_pick_port(struct sock *s, struct ip_addr ip, const struct ip_addr *rip, u16 rport)
 {
 	u32 base = 32768, n = 60999 - 32768 + 1, start = random_u32() % n;
 
 	for (u32 i = 0; i < n; i++) {
 		u16 p = (u16)(base + (start + i) % n);
 
-		if (rip ? !tcp_find(ip, p, rip, rport) && !tcp_find_listener(ip, p, 0) : tcp_port_free(s, ip, p)) {
+		if (rip ? !tcp_find(ip, p, *rip, rport) && !tcp_find_listener(ip, p, 0) : tcp_port_free(s, ip, p)) {
 			s->lport = p;
 			return 0;
 		}

@@ -459,7 +459,7 @@ static void conn_input(struct tcp_conn *c, struct tcp_seg *g)
 		tcp_output(c);
 }
 
-void tcp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
+void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, bool csum_ok)
 {
 	struct tcp_hdr h;
 	struct tcp_seg g = { .src = src, .dst = dst };
@@ -500,7 +500,7 @@ void tcp_input(struct netif *n, u32 src, u32 dst, u8 *p, u32 len, bool csum_ok)
 	}
 	if (s)
 		return conn_input(s->tcp, &g);
-	s = tcp_find_listener(dst, g.dport, g.src * 31 + g.sport * 2654435761u);
+	s = tcp_find_listener(dst, g.dport, ip_hash(g.src) + g.sport * 2654435761u);
 	if (s)
 		return tcp_listen_input(s, &g);
 	net_drop(NET_DROP_no_socket);

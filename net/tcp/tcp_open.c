@@ -9,10 +9,10 @@ static s64 deadline_of(s64 timeo)
 	return timeo ? clock_monotonic_ns() + timeo : TIME_FOREVER;
 }
 
-int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock)
+int tcp_connect(struct sock *s, struct ip_addr ip, u16 port, bool nonblock)
 {
 	struct tcp_conn *c = s->tcp;
-	u32 src;
+	struct ip_addr src;
 	int r = 0;
 
 	net_lock_get();
@@ -26,14 +26,12 @@ int tcp_connect(struct sock *s, u32 ip, u16 port, bool nonblock)
 	} else if (!ip_route(ip, &src)) {
 		r = -ENETUNREACH;
 	} else {
-		if (!ip)
-			ip = net_lo.ip;
-		if (!s->lip)
+		if (ip_is_any(s->lip))
 			s->lip = src;
 		s->rip = ip;
 		s->rport = port;
 		if (!s->lport)
-			r = tcp_pick_port(s, s->lip, ip, port);
+			r = tcp_pick_port(s, s->lip, &ip, port);
 		else if (tcp_find(s->lip, s->lport, ip, port))
 			r = -EADDRNOTAVAIL;
 	}
@@ -85,7 +83,7 @@ int tcp_listen(struct sock *s, int backlog)
 		r = -EINVAL;
 	} else {
 		if (!s->lport)
-			r = tcp_pick_port(s, s->lip, 0, 0);
+			r = tcp_pick_port(s, s->lip, NULL, 0);
 		if (!r) {
 			c->backlog = MIN((u32)MAX(backlog, 0) + 1, SYN_QUEUE_MAX);
 			tcp_set_state(c, TCP_LISTEN);

@@ -153,7 +153,7 @@ void tcp_resend_first(struct tcp_conn *c)
 
 static u32 segment_limit(const struct tcp_conn *c)
 {
-	u32 src;
+	struct ip_addr src;
 	struct netif *n = ip_route(c->s->rip, &src);
 
 	return n && n->tso && n != &net_lo ? (65000u / c->mss) * c->mss : c->mss;

@@ -50,10 +50,11 @@ static void breach(const char *what, u32 a, u32 b)
 static void check_segment(const u8 *p, u32 len)
 {
 	struct tcp_hdr h;
-	u32 ihl = (p[0] & 15) * 4u, hlen, data, seq, ack, wnd;
+	bool v6 = p[0] >> 4 == 6;
+	u32 ihl = v6 ? 40 : (p[0] & 15) * 4u, hlen, data, seq, ack, wnd;
 	struct flow *mine, *theirs;
 
-	if (p[9] != 6 || len < ihl + sizeof(h))
+	if (p[v6 ? 6 : 9] != 6 || len < ihl + sizeof(h))
 		return;
 	memcpy(&h, p + ihl, sizeof(h));
 	hlen = (h.off >> 4) * 4u;

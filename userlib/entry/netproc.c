@@ -51,15 +51,12 @@ static int show_dev(char *buf, size_t size)
 	return (int)o.len;
 }
 
-/* 32 hexadecimal digits, word by word in host order, as Linux prints addresses; IPv4 is mapped. */
-static void put_addr(struct out *o, int family, u32 ip, u16 port)
+/* Hexadecimal digits, word by word in host order, as Linux prints addresses. */
+static void put_addr(struct out *o, int family, struct ip_addr ip, u16 port)
 {
-	if (family != FAMILY_INET6)
-		put(o, "%08X:%04X", ip, port);
-	else if (!ip)
-		put(o, "00000000000000000000000000000000:%04X", port);
-	else
-		put(o, "0000000000000000FFFF0000%08X:%04X", ip, port);
+	if (family == FAMILY_INET6)
+		put(o, "%08X%08X%08X", ip.w[0], ip.w[1], ip.w[2]);
+	put(o, "%08X:%04X", ip.w[3], port);
 }
 
 static int show_sockets(char *buf, size_t size, int protocol, int family)
@@ -128,11 +125,11 @@ static int show_route(char *buf, size_t size)
 	put(&o, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT");
 	end_line(&o, start, 127);
 	for (unsigned n = 0; !net_routeinfo(n, &ri); n++) {
-		if (net_ifinfo(ri.ifindex, &ii) || ii.flags & 8u /* IFF_LOOPBACK: in the local table */)
+		if (ri.v6 || net_ifinfo(ri.ifindex, &ii) || ii.flags & 8u /* IFF_LOOPBACK: in the local table */)
 			continue;
 		start = o.len;
-		put(&o, "%s\t%08X\t%08X\t%04X\t0\t0\t0\t%08X\t0\t0\t0", ii.name, ri.dst, ri.gateway,
-		    1u | (ri.gateway ? 2u : 0) | (ri.prefix_len == 32 ? 4u : 0), prefix_mask(ri.prefix_len));
+		put(&o, "%s\t%08X\t%08X\t%04X\t0\t0\t0\t%08X\t0\t0\t0", ii.name, ip4_of(ri.dst), ip4_of(ri.gateway),
+		    1u | (ip4_of(ri.gateway) ? 2u : 0) | (ri.prefix_len == 32 ? 4u : 0), prefix_mask(ri.prefix_len));
 		end_line(&o, start, 127);
 	}
 	return (int)o.len;
@@ -146,9 +143,11 @@ static int show_arp(char *buf, size_t size)
 
 	put(&o, "IP address       HW type     Flags       HW address            Mask     Device\n");
 	for (unsigned n = 0; !net_neighinfo(n, &ni); n++) {
-		const u8 *a = (const u8 *)&ni.ip;
+		const u8 *a = ni.ip.b + 12;
 		char ip[16];
 
+		if (!ip_is4(ni.ip))
+			continue;
 		fmt(ip, sizeof(ip), "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
 		put(&o, "%-16s 0x1         0x%x         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", ip,
 		    ni.nud_state & 0xde /* NUD_VALID */ ? 2 : 0, ni.mac[0], ni.mac[1], ni.mac[2], ni.mac[3], ni.mac[4], ni.mac[5],
@@ -250,12 +249,20 @@ static int show_sockstat6(char *buf, size_t size)
 	return (int)o.len;
 }
 
-/* The only IPv6 address there is: the loopback's. */
 static int show_if_inet6(char *buf, size_t size)
 {
 	struct out o = { buf, size, 0 };
+	struct net_addrinfo ai;
+	struct net_ifinfo ii;
 
-	put(&o, "00000000000000000000000000000001 01 80 10 80       lo\n");
+	for (unsigned n = 0; !net_addrinfo(n, &ai); n++) {
+		if (ip_is4(ai.ip) || net_ifinfo(ai.ifindex, &ii))
+			continue;
+		for (int i = 0; i < 16; i++)
+			put(&o, "%02x", ai.ip.b[i]);
+		put(&o, " %02x %02x %02x 80 %8s\n", (unsigned)ai.ifindex, ai.prefix_len,
+		    ip_is_loopback(ai.ip) ? 0x10u : ip_is_link_local(ai.ip) ? 0x20u : 0u, ii.name);
+	}
 	return (int)o.len;
 }
 

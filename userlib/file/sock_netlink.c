@@ -15,6 +15,7 @@
 
 #define CHUNK_BYTES 8192u
 #define F_INET 2
+#define F_INET6 10
 #define F_NETLINK 16
 #define MSG_PEEK_BIT 0x2u
 #define MSG_TRUNC_BIT 0x20u
@@ -139,51 +140,61 @@ static void put_link(struct reply *r, const struct net_ifinfo *i)
 	end(r);
 }
 
-static void put_addr(struct reply *r, const struct net_ifinfo *i)
+static void attr_ip(struct reply *r, u16 type, struct ip_addr a)
 {
-	bool lo = i->flags & IFF_LOOPBACK_BIT;
-	struct ifaddrmsg m = { .ifa_family = F_INET, .ifa_prefixlen = (u8)i->prefix_len, .ifa_flags = IFA_F_PERMANENT,
-			       .ifa_scope = lo ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE, .ifa_index = (u32)i->index };
-	u32 mask = i->prefix_len ? __builtin_bswap32(~0u << (32 - i->prefix_len)) : 0;
+	if (ip_is4(a))
+		attr_u32(r, type, ip4_of(a));
+	else
+		attr(r, type, &a, sizeof(a));
+}
 
-	if (!i->ip)
-		return;
+static void put_addr(struct reply *r, const struct net_ifinfo *i, const struct net_addrinfo *a)
+{
+	bool v4 = ip_is4(a->ip);
+	struct ifaddrmsg m = { .ifa_family = v4 ? F_INET : F_INET6, .ifa_prefixlen = (u8)a->prefix_len, .ifa_flags = IFA_F_PERMANENT,
+			       .ifa_scope = ip_is_loopback(a->ip) ? RT_SCOPE_HOST : ip_is_link_local(a->ip) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+			       .ifa_index = (u32)i->index };
+	u32 mask = v4 && a->prefix_len ? __builtin_bswap32(~0u << (32 - a->prefix_len)) : 0;
+
 	begin(r, RTM_NEWADDR, &m, sizeof(m));
-	attr_u32(r, IFA_ADDRESS, i->ip);
-	attr_u32(r, IFA_LOCAL, i->ip);
-	if (i->flags & IFF_BROADCAST_BIT)
-		attr_u32(r, IFA_BROADCAST, i->ip | ~mask);
-	attr(r, IFA_LABEL, i->name, (u32)strnlen(i->name, 15) + 1);
+	attr_ip(r, IFA_ADDRESS, a->ip);
+	if (v4) {
+		attr_ip(r, IFA_LOCAL, a->ip);
+		if (i->flags & IFF_BROADCAST_BIT)
+			attr_u32(r, IFA_BROADCAST, ip4_of(a->ip) | ~mask);
+		attr(r, IFA_LABEL, i->name, (u32)strnlen(i->name, 15) + 1);
+	}
 	attr_u32(r, IFA_FLAGS, IFA_F_PERMANENT);
 	end(r);
 }
 
 static void put_route(struct reply *r, const struct net_routeinfo *i)
 {
-	bool host = (i->dst & 0xff) == 127; /* network byte order: first octet lowest */
-	struct rtmsg m = { .rtm_family = F_INET, .rtm_dst_len = (u8)i->prefix_len, .rtm_table = host ? RT_TABLE_LOCAL : RT_TABLE_MAIN,
-			   .rtm_protocol = i->gateway ? RTPROT_BOOT : RTPROT_KERNEL,
-			   .rtm_scope = host ? RT_SCOPE_HOST : i->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
-			   .rtm_type = host ? RTN_LOCAL : RTN_UNICAST };
+	bool host = ip_is_loopback(i->dst), gw = !ip_is_any(i->gateway);
+	struct rtmsg m = { .rtm_family = i->v6 ? F_INET6 : F_INET, .rtm_dst_len = (u8)i->prefix_len,
+			   .rtm_table = host && !i->v6 ? RT_TABLE_LOCAL : RT_TABLE_MAIN,
+			   .rtm_protocol = gw ? RTPROT_BOOT : RTPROT_KERNEL,
+			   .rtm_scope = i->v6 ? RT_SCOPE_UNIVERSE : host ? RT_SCOPE_HOST : gw ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+			   .rtm_type = host && !i->v6 ? RTN_LOCAL : RTN_UNICAST };
 
 	begin(r, RTM_NEWROUTE, &m, sizeof(m));
 	attr_u32(r, RTA_TABLE, m.rtm_table);
 	if (i->prefix_len)
-		attr_u32(r, RTA_DST, i->dst);
-	if (i->gateway)
-		attr_u32(r, RTA_GATEWAY, i->gateway);
-	if (i->prefsrc)
-		attr_u32(r, RTA_PREFSRC, i->prefsrc);
+		attr_ip(r, RTA_DST, i->dst);
+	if (gw)
+		attr_ip(r, RTA_GATEWAY, i->gateway);
+	if (!ip_is_any(i->prefsrc))
+		attr_ip(r, RTA_PREFSRC, i->prefsrc);
 	attr_u32(r, RTA_OIF, (u32)i->ifindex);
 	end(r);
 }
 
 static void put_neigh(struct reply *r, const struct net_neighinfo *i)
 {
-	struct ndmsg m = { .ndm_family = F_INET, .ndm_ifindex = i->ifindex, .ndm_state = i->nud_state, .ndm_type = RTN_UNICAST };
+	struct ndmsg m = { .ndm_family = ip_is4(i->ip) ? F_INET : F_INET6, .ndm_ifindex = i->ifindex, .ndm_state = i->nud_state, .ndm_type = RTN_UNICAST };
 
 	begin(r, RTM_NEWNEIGH, &m, sizeof(m));
-	attr_u32(r, NDA_DST, i->ip);
+	attr_ip(r, NDA_DST, i->ip);
 	attr(r, NDA_LLADDR, i->mac, 6);
 	end(r);
 }
@@ -201,7 +212,8 @@ static void put_error(struct reply *r, const struct nlmsghdr *req, int err)
 
 static int dump(struct reply *r, u16 type, u8 family)
 {
-	bool v4 = family == 0 || family == F_INET;
+	bool v4 = family == 0 || family == F_INET, v6 = family == 0 || family == F_INET6;
+	struct net_addrinfo ai;
 	struct net_routeinfo ri;
 	struct net_neighinfo ni;
 	struct net_ifinfo ii;
@@ -212,16 +224,20 @@ static int dump(struct reply *r, u16 type, u8 family)
 			put_link(r, &ii);
 		return 0;
 	case RTM_GETADDR:
-		for (int i = 1; v4 && !net_ifinfo(i, &ii); i++)
-			put_addr(r, &ii);
+		for (int v = 0; v < 2; v++) /* as on Linux, family by family */
+			for (unsigned i = 0; (v ? v6 : v4) && !net_addrinfo(i, &ai); i++)
+				if (ip_is4(ai.ip) == !v && !net_ifinfo(ai.ifindex, &ii))
+					put_addr(r, &ii, &ai);
 		return 0;
 	case RTM_GETROUTE:
-		for (unsigned i = 0; v4 && !net_routeinfo(i, &ri); i++)
-			put_route(r, &ri);
+		for (unsigned i = 0; !net_routeinfo(i, &ri); i++)
+			if (ri.v6 ? v6 : v4)
+				put_route(r, &ri);
 		return 0;
 	case RTM_GETNEIGH:
-		for (unsigned i = 0; v4 && !net_neighinfo(i, &ni); i++)
-			put_neigh(r, &ni);
+		for (unsigned i = 0; !net_neighinfo(i, &ni); i++)
+			if (ip_is4(ni.ip) ? v4 : v6)
+				put_neigh(r, &ni);
 		return 0;
 	case RTM_GETRULE:
 	case RTM_GETQDISC:
@@ -238,8 +254,8 @@ static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u3
 	struct net_routeinfo ri, best = { .prefix_len = 0 };
 	struct net_ifinfo ii;
 	struct ifinfomsg m;
-	bool found = false;
-	u32 dst = 0;
+	bool found = false, is6;
+	struct ip_addr dst = IP4_ANY;
 
 	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(m)) {
 		memcpy(&m, body, sizeof(m));
@@ -257,11 +273,12 @@ static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u3
 	}
 	if (h->nlmsg_type != RTM_GETROUTE || len < sizeof(struct rtmsg) + 8)
 		return -EOPNOTSUPP;
-	memcpy(&dst, body + sizeof(struct rtmsg) + 4, 4);
+	is6 = body[0] == F_INET6;
+	if (is6 && len < sizeof(struct rtmsg) + 20)
+		return -EINVAL;
+	memcpy(is6 ? dst.b : dst.b + 12, body + sizeof(struct rtmsg) + 4, is6 ? 16 : 4);
 	for (unsigned i = 0; !net_routeinfo(i, &ri); i++) {
-		u32 mask = ri.prefix_len ? __builtin_bswap32(~0u << (32 - ri.prefix_len)) : 0;
-
-		if ((dst & mask) == (ri.dst & mask) && (!found || ri.prefix_len > best.prefix_len)) {
+		if (ri.v6 == is6 && ip_in_prefix(dst, ri.dst, ri.prefix_len) && (!found || ri.prefix_len > best.prefix_len)) {
 			best = ri;
 			found = true;
 		}
@@ -269,7 +286,7 @@ static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u3
 	if (!found)
 		return -ENETUNREACH;
 	best.dst = dst;
-	best.prefix_len = 32;
+	best.prefix_len = is6 ? 128 : 32;
 	put_route(r, &best);
 	return 0;
 }

@@ -29,6 +29,7 @@ struct sock *tcp_sock(void);
 struct sock *listener(u16 port, int backlog);
 /* Both ends of an established connection to a listener that is closed again. */
 void connected_pair(struct sock **client, struct sock **server);
+extern bool pair_over_ipv6; /* connected_pair uses ::1; net_up clears it */
 ssize put(struct sock *s, const void *p, size_t n); /* non-blocking send and receive */
 ssize get(struct sock *s, void *p, size_t n);
 void set_int(struct sock *s, int level, int name, int v);

@@ -20,7 +20,7 @@ static void fix_sums(u8 *p, u32 len)
 	memcpy(&dst, p + 16, 4);
 	v = 0;
 	memcpy(p + ihl + at, &v, 2);
-	v = (u16)~csum_fold(csum_add(p + ihl, len - ihl, csum_pseudo(src, dst, p[9], len - ihl)));
+	v = (u16)~csum_fold(csum_add(p + ihl, len - ihl, csum_pseudo(ip4_addr(src), ip4_addr(dst), p[9], len - ihl)));
 	memcpy(p + ihl + at, &v, 2);
 }
 

@@ -2,8 +2,11 @@
 /* Runner of the net suites and their fixture. */
 #include "tests/unit/net/suites.h"
 
+bool pair_over_ipv6;
+
 void net_up(void)
 {
+	pair_over_ipv6 = false;
 	sim_seed(1);
 	net_init();
 	nic_pair_start(1500);
@@ -28,7 +31,7 @@ struct net_addr addr4(u32 ip, u16 port)
 {
 	struct net_addr a;
 
-	sock_to_addr(AF_INET, be32(ip), port, &a);
+	sock_to_addr(AF_INET, ip4_addr(be32(ip)), port, &a);
 	return a;
 }
 
@@ -40,23 +43,33 @@ struct sock *tcp_sock(void)
 	return s;
 }
 
-struct sock *listener(u16 port, int backlog)
+static struct sock *listen_on(int family, const struct net_addr *a, int backlog)
 {
-	struct sock *s = tcp_sock();
-	struct net_addr a = addr4(0, port);
+	struct sock *s = NULL;
 
+	ck_assert_int_eq(net_sock_create(family, SOCK_STREAM, 0, &s), 0);
 	set_int(s, 1, 2 /* SO_REUSEADDR */, 1);
-	ck_assert_int_eq(net_sock_bind(s, &a), 0);
+	ck_assert_int_eq(net_sock_bind(s, a), 0);
 	ck_assert_int_eq(net_sock_listen(s, backlog), 0);
 	return s;
 }
 
+struct sock *listener(u16 port, int backlog)
+{
+	struct net_addr a = addr4(0, port);
+
+	return listen_on(AF_INET, &a, backlog);
+}
+
 void connected_pair(struct sock **client, struct sock **server)
 {
-	struct sock *l = listener(80, 16);
-	struct net_addr a = addr4(0x7f000001, 80);
+	int family = pair_over_ipv6 ? AF_INET6 : AF_INET;
+	struct net_addr a;
+	struct sock *l;
 
-	*client = tcp_sock();
+	sock_to_addr(family, pair_over_ipv6 ? IP6_LOOPBACK : IP4_LOOPBACK, 80, &a);
+	l = listen_on(family, &a, 16);
+	ck_assert_int_eq(net_sock_create(family, SOCK_STREAM, 0, client), 0);
 	ck_assert_int_eq(net_sock_connect(*client, &a, false), 0);
 	ck_assert_int_eq(net_sock_accept(l, false, server), 0);
 	net_sock_close(l);

@@ -99,6 +99,7 @@ START_TEST(lossy_link_many_seeds)
 	nic_pair.corrupt = (u32)(sim_random() % 200);
 	nic_pair.delay_ns = (s64)(sim_random() % 20) * MS + 50000;
 	nic_pair.jitter_ns = (s64)(sim_random() % 200) * 1000;
+	pair_over_ipv6 = seed % 3 == 0;
 	transfer(seed, sim_random() % 300000, sim_random() % 300000, 3000 * SEC);
 }
 END_TEST

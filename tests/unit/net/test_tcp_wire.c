@@ -376,7 +376,7 @@ START_TEST(syn_flood_is_bounded)
 		c = (u16)~csum_fold(csum_add(p, 20, 0));
 		memcpy(p + 10, &c, 2);
 		memcpy(p + 20, &h, 20);
-		h.csum = (u16)~csum_fold(csum_add(p + 20, 20, csum_pseudo(src, dst, 6, 20)));
+		h.csum = (u16)~csum_fold(csum_add(p + 20, 20, csum_pseudo(ip4_addr(src), ip4_addr(dst), 6, 20)));
 		memcpy(p + 20, &h, 20);
 		nic_pair_inject(p, 40);
 	}
@@ -476,8 +476,8 @@ START_TEST(v6_sockets_carry_v4)
 	struct sock *l, *c = tcp_sock(), *c6, *d;
 	struct net_addr any6, lo6, to = addr4(0x7f000001, 80), n;
 
-	sock_to_addr(AF_INET6, 0, 80, &any6);
-	sock_to_addr(AF_INET6, IP_V6_LOOPBACK, 80, &lo6);
+	sock_to_addr(AF_INET6, IP6_ANY, 80, &any6);
+	sock_to_addr(AF_INET6, IP6_LOOPBACK, 80, &lo6);
 	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &l), 0);
 	ck_assert_int_eq(net_sock_bind(l, &any6), 0);
 	ck_assert_int_eq(net_sock_listen(l, 5), 0);
@@ -503,8 +503,8 @@ START_TEST(v6only_and_v4_share_a_port)
 	struct net_addr any6, lo6, n;
 	int one = 1;
 
-	sock_to_addr(AF_INET6, 0, 80, &any6);
-	sock_to_addr(AF_INET6, IP_V6_LOOPBACK, 80, &lo6);
+	sock_to_addr(AF_INET6, IP6_ANY, 80, &any6);
+	sock_to_addr(AF_INET6, IP6_LOOPBACK, 80, &lo6);
 	ck_assert_int_eq(lo6.bytes[23], 1);
 	ck_assert_int_eq(net_sock_create(AF_INET6, SOCK_STREAM, 0, &x), 0);
 	ck_assert_int_eq(net_sock_bind(x, &any6), -EADDRINUSE);
