@@ -252,6 +252,7 @@ void mm_vma_link(struct mm *mm, struct vma *v)
 	v->mm = mm;
 	vma_insert(&mm->as->tree, v);
 	count_vma(mm, v, true);
+	mm_note_late(mm, v);
 }
 
 void mm_vma_unlink(struct aspace *as, struct vma *v)

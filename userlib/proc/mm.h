@@ -59,6 +59,7 @@ struct mm {
 	u64 hiwater_vm;
 	u64 vdso;	    /* address or 0 */
 	u32 lock_future;    /* mlockall(MCL_FUTURE) */
+	u32 late;	    /* [a] has or had mappings that faults fill: system calls look first (uaccess_prepare) */
 	u32 released;	    /* [as->lock] mappings are gone */
 	u64 auxv[2 * MM_AUXV_MAX];
 	u32 auxv_len;	    /* bytes */

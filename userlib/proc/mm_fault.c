@@ -7,6 +7,9 @@
 #include "userlib/proc/proc.h"
 
 #define GROW_GUARD (256 * PAGE_SIZE)
+#define PREPARE_TRIES 64
+
+static void mm_prepare(u64 addr, u64 len);
 
 /* Extends a MAP_GROWSDOWN mapping to cover addr. */
 static bool grow_down(struct mm *mm, struct vma *v, u64 addr)
@@ -42,6 +45,15 @@ static bool beyond_object(const struct vma *v, u64 addr)
 	return o && o->kind == VMO_ARENA && (index < o->first_page || index - o->first_page >= o->nr_pages);
 }
 
+/* [lock] From now on system calls of mm look at the memory they are about to touch. */
+void mm_note_late(struct mm *mm, const struct vma *v)
+{
+	if (!(v->flags & VMF_GROWSDOWN) && !beyond_object(v, v->end - PAGE_SIZE))
+		return;
+	store_relaxed(&mm->late, 1u);
+	uaccess_prepare = mm_prepare;
+}
+
 /* [lock] Gives [start, v->end) of v the object `o` instead. */
 static int replace_tail(struct mm *mm, struct vma *v, u64 start, struct vm_object *o)
 {
@@ -56,6 +68,7 @@ static int replace_tail(struct mm *mm, struct vma *v, u64 start, struct vm_objec
 		return r;
 	vmo_put_locked(mm->as, v->obj);
 	v->obj = vmo_get(o);
+	mm_note_late(mm, v);
 	return 0;
 }
 
@@ -152,6 +165,49 @@ bool mm_fault_in(struct mm *mm, u64 addr, u64 len, bool write)
 		at += PAGE_SIZE;
 	}
 	return changed;
+}
+
+/* The first page of [at, end) that a fault of the program would have to bring, or 0. */
+static u64 first_late(struct mm *mm, u64 at, u64 end)
+{
+	struct vma *v;
+	u64 from, found = 0;
+
+	as_lock(mm->as);
+	for (v = vma_find(&mm->as->tree, at); v && v->start < end && !found; v = vma_next(&mm->as->tree, v)) {
+		from = MAX(at, v->start);
+		if (v->start > at && v->flags & VMF_GROWSDOWN && v->mm == mm)
+			(void)grow_down(mm, v, at);
+		if (v->mm != mm || !v->obj || v->obj->kind != VMO_ARENA)
+			continue;
+		for (; from < MIN(end, v->end) && !found; from += PAGE_SIZE) {
+			if (beyond_object(v, from))
+				found = from;
+			else if (!beyond_object(v, MIN(ROUND_UP(end, PAGE_SIZE), v->end) - PAGE_SIZE))
+				break;
+		}
+	}
+	as_unlock(mm->as);
+	return found;
+}
+
+/* uaccess_prepare */
+static void mm_prepare(u64 addr, u64 len)
+{
+	struct uthread *ut = uthread_self();
+	u64 at = ROUND_DOWN(addr, PAGE_SIZE), end = addr + len;
+	struct mm *mm;
+
+	if (ut->flags & UTF_KERNEL || ut == &kt_self()->idle_ut)
+		return;
+	mm = uproc_self()->mm;
+	if (!mm || !load_relaxed(&mm->late) || addr < MM_LOW || end < addr || addr >= MM_TASK_SIZE)
+		return;
+	for (unsigned tries = 0; tries < PREPARE_TRIES && at < end; tries++) {
+		at = first_late(mm, at, MIN(end, MM_TASK_SIZE));
+		if (!at || !fill_late(mm, at))
+			break;
+	}
 }
 
 /* --- shrinking files --- */

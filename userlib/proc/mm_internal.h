@@ -69,6 +69,7 @@ void as_note_conflict(struct aspace *as, u64 start, u64 len);
 struct aspace *mm_current_aspace(void); /* of the calling kProc (mm_window.c) */
 int as_charge(struct aspace *as, u64 bytes) must_check;
 void as_uncharge(struct aspace *as, u64 bytes);
+void mm_note_late(struct mm *mm, const struct vma *v); /* v, linked or changed, may be filled late (mm_fault.c) */
 u64 vma_resident(const struct vma *v); /* own kProc only */
 
 /* A range that the tree says is free: top-down below mmap_base, then bottom-up above it. 0 = none. */

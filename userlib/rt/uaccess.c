@@ -7,6 +7,8 @@
 
 #define APP_ADDR_MAX 0x7ffffffff000ul
 
+void (*uaccess_prepare)(u64 addr, u64 len);
+
 /* Program pointers never lie in the arena or beyond user space (what lies there is the kernel's own). */
 static bool access_ok(const void *p, size_t len)
 {
@@ -82,6 +84,10 @@ void iter_init(struct iov_iter *it, struct iov_seg *segs, u32 nr, bool kernel)
 	it->count = 0;
 	for (u32 i = 0; i < nr; i++)
 		it->count += segs[i].len;
+	if (unlikely(uaccess_prepare && !kernel))
+		for (u32 i = 0; i < nr; i++)
+			if (access_ok(segs[i].base, segs[i].len))
+				uaccess_prepare((u64)segs[i].base, segs[i].len);
 }
 
 void iter_init_app(struct iov_iter *it, void __app *buf, size_t len)

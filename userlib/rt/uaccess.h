@@ -31,6 +31,12 @@ int load_app_u32(const u32 __app *p, u32 *out) must_check;
 int cas_app_u32(u32 __app *p, u32 expected, u32 desired, u32 *old) must_check;
 
 /*
+ * Set once some program has mappings that the kernel fills late (memory behind the old end of a file that grew): called when a system
+ * call starts with program memory it is going to touch, before it takes locks, by the uThread whose call it is. May park. NULL till then.
+ */
+extern void (*uaccess_prepare)(u64 addr, u64 len);
+
+/*
  * A run of bytes to be read or written: program memory (iovec array, already copied in and checked) or kernel memory.
  * Consumed from the front. `seg` entries are the kernel's own copy.
  */
@@ -46,6 +52,7 @@ struct iov_iter {
 	size_t count;	    /* bytes left in all */
 	struct iov_seg one; /* for the single-buffer constructors */
 };
+/* Program memory: without locks (see uaccess_prepare). */
 void iter_init(struct iov_iter *it, struct iov_seg *segs, u32 nr, bool kernel);
 void iter_init_app(struct iov_iter *it, void __app *buf, size_t len);
 void iter_init_kernel(struct iov_iter *it, void *buf, size_t len);

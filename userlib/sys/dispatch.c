@@ -56,6 +56,15 @@ static noinline_fn long unknown_call(u64 nr)
 	return -ENOSYS;
 }
 
+/* What the arguments point to, should they be pointers; buffers of any length are looked at when their iterators are made. */
+#define PREPARE_LEN (64 * KiB)
+
+static void prepare_args(const struct sys_row *row, const u64 args[6])
+{
+	for (unsigned i = 0; row && i < row->nr_args; i++)
+		uaccess_prepare(args[i], PREPARE_LEN);
+}
+
 static noinline_fn void dispatch_observed(struct trapframe *tf, u64 nr)
 {
 	const struct sys_row *row = nr < SYS_NR_MAX ? &sys_table[nr] : NULL;
@@ -64,6 +73,8 @@ static noinline_fn void dispatch_observed(struct trapframe *tf, u64 nr)
 
 	if (nr < SYS_NR_MAX)
 		atomic_add_relaxed(&sys_counts[nr], 1);
+	if (uaccess_prepare)
+		prepare_args(row, args);
 	if (sys_trace_on)
 		strace_enter(row, nr, args);
 	if (nr == __NR_rt_sigreturn)
@@ -79,7 +90,7 @@ void syscall_dispatch(struct trapframe *tf)
 {
 	u64 nr = tf->rax;
 
-	if (unlikely(sys_trace_on || sys_stats_on))
+	if (unlikely(sys_trace_on || sys_stats_on || uaccess_prepare))
 		dispatch_observed(tf, nr);
 	else if (likely(nr < SYS_NR_MAX && sys_table[nr].fn))
 		tf->rax = (u64)sys_table[nr].fn(tf->rdi, tf->rsi, tf->rdx, tf->r10, tf->r8, tf->r9);
