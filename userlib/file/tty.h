@@ -18,8 +18,8 @@ int tty_job_check_write(struct tty_job *j, bool always);
 long tty_job_ioctl(struct tty_job *j, struct file *f, unsigned cmd, unsigned long arg);
 /* A new session leader opens a terminal without O_NOCTTY. */
 void tty_job_maybe_acquire(struct tty_job *j);
-/* Session leader exits (called by proc/ with its session's ctty): foreground group gets SIGHUP and SIGCONT; the terminal is free. */
-void tty_session_leader_exit(void *ctty);
+/* The leader of session sid exits (called by proc/ with its ctty): the foreground group gets SIGHUP; the terminal is free. */
+void tty_session_leader_exit(void *ctty, int sid);
 /* hostfile.c: the host terminal once more. pty.c: the slave end once more; boot. */
 int host_tty_open(unsigned flags, struct file **out);
 int pty_open_slave(void *tty, unsigned flags, struct file **out);

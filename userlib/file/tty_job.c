@@ -84,17 +84,25 @@ static void signal_fg(struct tty_job *j, int sig)
 		proc_hooks->send_signal_owner(-fg, sig, 0x80, 0, 0);
 }
 
-void tty_session_leader_exit(void *ctty)
+/* As Linux does it: at exit stopped groups get their SIGCONT by being orphaned, not here. */
+static void session_lets_go(struct tty_job *j, bool exiting)
+{
+	int sid = load_relaxed(&j->session);
+
+	signal_fg(j, SIGHUP_NR);
+	if (!exiting)
+		signal_fg(j, SIGCONT_NR);
+	store_relaxed(&j->pgrp, 0);
+	store_relaxed(&j->session, 0);
+	proc_hooks->set_ctty(sid, NULL);
+}
+
+void tty_session_leader_exit(void *ctty, int sid)
 {
 	struct tty_job *j = ctty;
 
-	if (!j)
-		return;
-	signal_fg(j, SIGHUP_NR);
-	signal_fg(j, SIGCONT_NR);
-	proc_hooks->set_ctty(load_relaxed(&j->session), NULL);
-	store_relaxed(&j->session, 0);
-	store_relaxed(&j->pgrp, 0);
+	if (j && load_relaxed(&j->session) == sid)
+		session_lets_go(j, true);
 }
 
 static long give_up(struct tty_job *j)
@@ -102,7 +110,7 @@ static long give_up(struct tty_job *j)
 	if (proc_hooks->current_ctty() != (void *)j)
 		return -ENOTTY;
 	if (proc_hooks->current_tgid() == proc_hooks->current_session())
-		tty_session_leader_exit(j);
+		session_lets_go(j, false);
 	return 0;
 }
 

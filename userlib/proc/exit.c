@@ -2,6 +2,7 @@
 /* How threads and processes end: thread_exit, group exit, what the parent is told. Waiting for it is wait.c. */
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
+#include "userlib/file/tty.h"
 #include "userlib/proc/futex.h"
 #include "userlib/proc/mm.h"
 #include "userlib/proc/proc_internal.h"
@@ -72,6 +73,14 @@ static void notify_parent_exit(struct uproc *p)
 		proc_put(p);
 }
 
+struct uproc *proc_reaper_locked(const struct uproc *p)
+{
+	for (struct uproc *a = p->parent; a; a = a->parent)
+		if (a->child_subreaper && !a->exiting)
+			return a;
+	return NULL;
+}
+
 /* Children go to the nearest subreaper, else to nobody: then they are reaped when they end. */
 static void reparent_children(struct uproc *p)
 {
@@ -79,11 +88,7 @@ static void reparent_children(struct uproc *p)
 	struct list dead = LIST_INIT(dead);
 
 	spin_lock(&proc_table_lock);
-	for (struct uproc *a = p->parent; a; a = a->parent)
-		if (a->child_subreaper && !a->exiting) {
-			reaper = a;
-			break;
-		}
+	reaper = proc_reaper_locked(p);
 	list_for_each_safe(c, n, &p->children, sibling) {
 		list_del(&c->sibling);
 		c->parent = reaper;
@@ -147,8 +152,10 @@ static void last_thread_exit(struct uproc *p)
 {
 	if (p == proc_init && instance_exit_hook)
 		instance_exit_hook(p->exit_status);
-	pgrp_check_orphaned(p);
+	if (p->sid == p->pid)
+		tty_session_leader_exit(READ_ONCE(p->ctty), p->sid);
 	release_resources(p);
+	pgrp_check_orphaned(p);
 	reparent_children(p);
 	notify_parent_exit(p);
 }

@@ -85,15 +85,16 @@ long sys_setsid(void)
 	return r;
 }
 
-/* No member has a parent in another group of the same session. `ignoring` is leaving and does not count as a parent or member. */
+/* No member has a parent in another group of the same session. `ignoring` is leaving: no member, its children are its reaper's. */
 static bool orphaned_locked(int pgid, struct uproc *ignoring)
 {
-	struct uproc *p;
+	struct uproc *p, *parent;
 
 	list_for_each(p, &uproc_all, all_link) {
-		if (p->pgid != pgid || p == ignoring || p->zombie || !p->parent || p->parent == ignoring)
+		if (p->pgid != pgid || p == ignoring || p->zombie)
 			continue;
-		if (p->parent->pgid != pgid && p->parent->sid == p->sid)
+		parent = p->parent && p->parent == ignoring ? proc_reaper_locked(ignoring) : p->parent;
+		if (parent && parent->pgid != pgid && parent->sid == p->sid)
 			return false;
 	}
 	return true;
@@ -126,6 +127,11 @@ void pgrp_check_orphaned(struct uproc *leaving)
 	struct uproc *c;
 
 	spin_lock(&proc_table_lock);
+	/* It may have been what tied its own group to the session. */
+	c = leaving->parent;
+	if (c && c->pgid != leaving->pgid && c->sid == leaving->sid && has_stopped_locked(leaving->pgid) &&
+	    orphaned_locked(leaving->pgid, leaving))
+		groups[n++] = leaving->pgid;
 	list_for_each(c, &leaving->children, sibling)
 		if (n < ARRAY_SIZE(groups) && c->sid == leaving->sid && c->pgid != leaving->pgid &&
 		    has_stopped_locked(c->pgid) && orphaned_locked(c->pgid, leaving))

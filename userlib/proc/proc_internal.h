@@ -24,6 +24,8 @@ void proc_kill_other_threads(void);
 void proc_wake_vfork_parent(struct uproc *p);
 /* pgrp.c: after a change of parents, orphaned stopped groups get SIGHUP and SIGCONT. */
 void pgrp_check_orphaned(struct uproc *leaving);
+/* exit.c: who gets p's children, or NULL. [proc_table_lock] */
+struct uproc *proc_reaper_locked(const struct uproc *p);
 bool pgrp_is_orphaned(int pgid, struct uproc *ignoring);
 /* The end of the instance: status of the first program. Set by entry/. */
 extern void (*instance_exit_hook)(int wait_status);
