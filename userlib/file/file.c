@@ -170,8 +170,12 @@ int file_link_name(struct file *f, const struct path *root, char *buf, size_t si
 {
 	ssize n;
 
-	if (f->ops->link_name)
-		return f->ops->link_name(f, buf, size);
+	if (f->ops->link_name) {
+		int r = f->ops->link_name(f, buf, size);
+
+		if (r != -ENODATA)
+			return r;
+	}
 	if (f->path.mnt) {
 		n = path_name(&f->path, root, buf, size, true);
 		return n > 0 ? (int)n - 1 : (int)n;

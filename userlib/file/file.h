@@ -36,7 +36,7 @@ struct file_ops {
 	int (*getattr)(struct file *f, struct kstat *st); /* files without a path: pipes, sockets, eventfds */
 	int (*fsync)(struct file *f, bool data_only);
 	int (*set_flags)(struct file *f, unsigned new_flags); /* may refuse F_SETFL bits */
-	/* Text for /proc/PID/fd/N: "pipe:[7]", "anon_inode:[eventpoll]". */
+	/* Text for /proc/PID/fd/N: "pipe:[7]", "anon_inode:[eventpoll]"; -ENODATA: as files without this. */
 	int (*link_name)(struct file *f, char *buf, size_t size);
 	void (*fdinfo)(struct file *f, char *buf, size_t size);
 	/* Every close(2) of a descriptor (POSIX locks, per owner). */

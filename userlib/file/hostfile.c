@@ -7,6 +7,7 @@
 #include "jabi/jabi_boot.h"
 #include "userlib/base/string.h"
 #include "userlib/file/host_tty.h"
+#include "userlib/file/pty.h"
 #include "userlib/file/tty.h"
 #include "userlib/rt/host.h"
 #include <asm/poll.h>
@@ -32,6 +33,8 @@ struct host_pollfd {
 };
 static struct slab hostfile_slab = SLAB_INIT("hostfile", struct hostfile);
 static int host_tty_fd = -1;
+static unsigned host_tty_index;	   /* its name is /dev/pts/index */
+static bool host_tty_named;
 static struct tty_job host_tty_job; /* all host terminal descriptors are taken to be the same terminal */
 static const struct file_ops host_seek_ops, host_stream_ops;
 
@@ -282,6 +285,8 @@ static int host_file_getattr(struct file *f, struct kstat *st)
 		st->mtime_ns = sx.stx_mtime.tv_sec * NSEC_PER_SEC + sx.stx_mtime.tv_nsec;
 		st->ctime_ns = sx.stx_ctime.tv_sec * NSEC_PER_SEC + sx.stx_ctime.tv_nsec;
 	}
+	if (h->kind == JABI_STDIO_TTY) /* as stat(2) of its name, or ttyname(3) does not know it */
+		devpts_identity(host_tty_index, st);
 	return 0;
 }
 
@@ -291,7 +296,7 @@ static int host_file_link_name(struct file *f, char *buf, size_t size)
 
 	switch (h->kind) {
 	case JABI_STDIO_TTY:
-		return fmt(buf, size, "/dev/tty");
+		return f->path.mnt ? -ENODATA : fmt(buf, size, "/dev/pts/%u", host_tty_index);
 	case JABI_STDIO_PIPE:
 		return fmt(buf, size, "pipe:[%llu]", (unsigned long long)h->ino);
 	case JABI_STDIO_SOCKET:
@@ -363,6 +368,12 @@ int hostfile_create(int host_fd, u32 kind, u32 oflags, u32 mode, u64 dev, u64 in
 		h->job->is_host = true;
 		if (host_tty_fd < 0)
 			host_tty_fd = host_fd;
+		if (!host_tty_named) {
+			u32 major = RDEV_MAJOR(rdev);
+
+			host_tty_index = pty_adopt_host(major >= 136 && major < 144 ? (major - 136) * 256 + RDEV_MINOR(rdev) : 0);
+			host_tty_named = true;
+		}
 	}
 	err = new_file(h, oflags & (O_ACCMODE | FLAG_APPEND | FLAG_NONBLOCK), out);
 	if (err)

@@ -14,6 +14,7 @@
 
 static struct spinlock table_lock = SPINLOCK_INIT;
 static struct tty *table[MAX_PTYS]; /* [table_lock] borrowed; a tty takes itself out */
+static int host_index = -1;	   /* [table_lock to change] where the host terminal stands */
 static const struct file_ops master_ops, slave_ops;
 
 static struct tty *tty_get(struct tty *t)
@@ -45,16 +46,33 @@ static struct tty *tty_find(u32 index)
 	return t;
 }
 
+static bool is_taken(u32 i) /* [table_lock] */
+{
+	return table[i] || (int)i == host_index;
+}
+
 int pty_next(int from)
 {
 	int r = -1;
 
 	spin_lock(&table_lock);
 	for (u32 i = from < 0 ? 0 : (u32)from; i < MAX_PTYS && r < 0; i++)
-		if (table[i])
+		if (is_taken(i))
 			r = (int)i;
 	spin_unlock(&table_lock);
 	return r;
+}
+
+unsigned pty_adopt_host(unsigned wanted)
+{
+	u32 i = wanted < MAX_PTYS ? wanted : 0;
+
+	spin_lock(&table_lock);
+	while (i + 1 < MAX_PTYS && table[i])
+		i++;
+	host_index = (int)i;
+	spin_unlock(&table_lock);
+	return i;
 }
 
 static int tty_create(struct tty **out)
@@ -72,7 +90,7 @@ static int tty_create(struct tty **out)
 	t->locked = true;
 	ldisc_init(t);
 	spin_lock(&table_lock);
-	for (i = 0; i < MAX_PTYS && table[i]; i++)
+	for (i = 0; i < MAX_PTYS && is_taken(i); i++)
 		;
 	if (i < MAX_PTYS) {
 		t->index = i;
@@ -360,19 +378,56 @@ static void slave_release(struct file *f)
 
 /* ---- both ---- */
 
+static void change_termios(struct tty *t, const struct termios *n, bool flush_input)
+{
+	mutex_lock(&t->lock);
+	if (flush_input)
+		ldisc_flush_input(t);
+	t->tio = *n;
+	ldisc_mode_changed(t);
+	mutex_unlock(&t->lock);
+	wake_both(t);
+}
+
 static long set_termios(struct tty *t, unsigned cmd, unsigned long arg)
 {
 	struct termios n;
 
 	if (copy_from_app(&n, (void __app *)arg, sizeof(n)))
 		return -EFAULT;
-	mutex_lock(&t->lock);
-	if (cmd == TCSETSF)
-		ldisc_flush_input(t);
-	t->tio = n;
-	ldisc_mode_changed(t);
-	mutex_unlock(&t->lock);
-	wake_both(t);
+	change_termios(t, &n, cmd == TCSETSF);
+	return 0;
+}
+
+/* The older form: 16-bit flags, 8 control characters. */
+struct termio_old {
+	u16 iflag, oflag, cflag, lflag;
+	u8 line, cc[8], pad;
+};
+
+static long get_termio(struct tty *t, unsigned long arg)
+{
+	struct termio_old o = { .iflag = (u16)t->tio.c_iflag, .oflag = (u16)t->tio.c_oflag, .cflag = (u16)t->tio.c_cflag,
+				.lflag = (u16)t->tio.c_lflag, .line = t->tio.c_line };
+
+	memcpy(o.cc, t->tio.c_cc, sizeof(o.cc));
+	return copy_to_app((void __app *)arg, &o, sizeof(o));
+}
+
+static long set_termio(struct tty *t, unsigned cmd, unsigned long arg)
+{
+	struct termios n = t->tio;
+	struct termio_old o;
+
+	if (copy_from_app(&o, (void __app *)arg, sizeof(o)))
+		return -EFAULT;
+	n.c_iflag = (n.c_iflag & ~0xffffu) | o.iflag;
+	n.c_oflag = (n.c_oflag & ~0xffffu) | o.oflag;
+	n.c_cflag = (n.c_cflag & ~0xffffu) | o.cflag;
+	n.c_lflag = (n.c_lflag & ~0xffffu) | o.lflag;
+	n.c_line = o.line;
+	memcpy(n.c_cc, o.cc, sizeof(o.cc));
+	change_termios(t, &n, cmd == TCSETAF);
 	return 0;
 }
 
@@ -437,6 +492,15 @@ static long common_ioctl(struct file *f, struct tty *t, unsigned cmd, unsigned l
 	case TCSETSF:
 		r = master ? 0 : tty_job_check_write(&t->job, true);
 		return r ? r : set_termios(t, cmd, arg);
+	case TCGETA:
+		return get_termio(t, arg);
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
+		r = master ? 0 : tty_job_check_write(&t->job, true);
+		return r ? r : set_termio(t, cmd, arg);
+	case TIOCGLCKTRMIOS: /* nothing is ever locked */
+		return clear_app((void __app *)arg, 36);
 	case TIOCGWINSZ:
 		return copy_to_app((void __app *)arg, &t->ws, sizeof(t->ws));
 	case TIOCSWINSZ:
@@ -588,6 +652,8 @@ static int pts_open(struct inode *i, struct path *p, unsigned flags, const struc
 	int r;
 
 	(void)p, (void)c;
+	if ((int)RDEV_MINOR(i->rdev) == host_index)
+		return host_tty_open(flags, out);
 	if (!t)
 		return -ENXIO;
 	r = t->locked ? -EIO : pty_open_slave(t, flags, out);
