@@ -42,6 +42,7 @@ struct host_inode {
 	char *name;		      /* [hfs_lock] */
 	u32 name_len;
 	int fd[HFD_KINDS];	      /* [hfs_lock] -1 = not open */
+	u8 read_mode;		      /* [a] enum host_read_mode */
 	u32 pins;		      /* [hfs_lock] users of the descriptors */
 	bool keep;		      /* [hfs_lock] mapped or root: descriptors stay while the inode lives */
 	bool is_path_fd_checked;      /* [a] the directory's file system may be entered */

@@ -2,13 +2,14 @@
 /*
  * Reading host files. Data in the host's page cache is copied from a shared read-only mapping of the calling kProc (fs_map_window), which
  * costs no host call, for 64 KiB windows that are read often; whether one is resident is asked and believed for a second. Everything else, and whatever goes wrong
- * there (truncation under the copy), goes through pread. Sizes are the host's, not remembered.
+ * there (truncation under the copy), is a pread that parks the uThread when a disk is to be waited for (host_ring.h). Sizes are the host's, not remembered.
  */
 #include "fs/hostfs.h"
 #include "fs/vfs_internal.h"
 #include "userlib/base/log.h"
 #include "userlib/rt/clock.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 
 #define WINDOW (1ul << RES_WINDOW_SHIFT)
 #define BELIEVE_NS NSEC_PER_SEC
@@ -146,7 +147,7 @@ ssize hostfs_read(struct inode *i, struct iov_iter *it, u64 pos)
 				continue;
 			}
 		}
-		n = host_pread(fd, (char *)it->seg->base + it->seg_offset, len, pos + (u64)done);
+		n = host_pread_park(fd, (char *)it->seg->base + it->seg_offset, len, pos + (u64)done, &hi->read_mode);
 		if (n <= 0) {
 			if (n < 0 && !done)
 				done = n;

@@ -5,6 +5,7 @@
 #include "userlib/base/log.h"
 #include "userlib/rt/clock.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 
 #define HOST_AT_REMOVEDIR 0x200
 
@@ -363,7 +364,7 @@ int hostfs_fsync(struct inode *i, bool data_only)
 	fd = hfd_get(host_i(i), S_ISDIR_(i->mode) ? HFD_READ : HFD_WRITE);
 	if (fd < 0)
 		return fd;
-	err = data_only ? host_fdatasync(fd) : host_fsync(fd);
+	err = host_fsync_park(fd, data_only);
 	hfd_put(host_i(i));
 	return err;
 }

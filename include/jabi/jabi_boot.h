@@ -16,6 +16,8 @@
 #define JABI_BOOT_VERSION     1
 #define JABI_ARENA_FD	      3
 #define JABI_PATCH_SOCK_FD    4 /* the filter names it */
+#define JABI_RING_FD	      5 /* so does it this one; open only if ring_fd names it */
+#define JABI_RING_ENTRIES     64
 /* The one GS offset that patched text knows: stubs leave by `jmp *%gs:JABI_GS_SYSCALL_ENTRY` with the return address in rcx. */
 #define JABI_GS_SYSCALL_ENTRY 0x10
 
@@ -86,6 +88,15 @@ struct jabi_net {
 	__u32 gw4; /* network byte order, 0 = none */
 };
 
+/* Where the words of the io_uring behind ring_fd lie in its first mapping (struct io_uring_params). Entries are powers of two. */
+struct jabi_ring {
+	__u32 sq_entries, cq_entries;
+	__u32 sq_head, sq_tail, sq_array;
+	__u32 cq_head, cq_tail, cqes;
+	__u32 ring_bytes; /* of the first mapping */
+	__u32 pad;
+};
+
 struct jabi_rlimit {
 	__u64 cur;
 	__u64 max;
@@ -121,7 +132,7 @@ struct jabi_boot {
 	__s32 log_fd;	     /* the instance kernel's own messages (a duplicate of stderr) */
 	__s32 strace_fd;
 	__s32 stats_fd;
-	__s32 ring_fd;	   /* restricted io_uring, -1 for now */
+	__s32 ring_fd;	   /* restricted io_uring (JABI_RING_FD), -1: the host has none */
 	__u32 root_mode;   /* JABI_ROOT_* */
 	__u32 volumes_off; /* struct jabi_volume[nr_volumes] */
 	__u32 nr_volumes;
@@ -158,7 +169,8 @@ struct jabi_boot {
 	__u32 tty_foreground; /* the launcher's process group is the terminal's foreground group */
 	__u8 tty_termios[64]; /* struct termios of TCGETS at start */
 	__u8 random[64];      /* seed, fresh */
-	__u8 reserved[56];
+	struct jabi_ring ring;
+	__u8 reserved[16];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;
@@ -178,6 +190,7 @@ _Static_assert(sizeof(struct jabi_strings) == 16, "layout");
 _Static_assert(sizeof(struct jabi_volume) == 24, "layout");
 _Static_assert(sizeof(struct jabi_stdio) == 40, "layout");
 _Static_assert(sizeof(struct jabi_net) == 56, "layout");
+_Static_assert(sizeof(struct jabi_ring) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_base) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_fd) == 64, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, exit_set) == 896, "a cache line of its own");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "tests/lib/sim_fs.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 #undef ERESTARTSYS
 
 u64 sim_host_calls;
@@ -35,6 +36,16 @@ long host_pread(int fd, void *buf, size_t len, u64 off)
 long host_pwrite(int fd, const void *buf, size_t len, u64 off)
 {
 	return CALL(SYS_pwrite64, fd, buf, len, off);
+}
+/* No ring here: what a host without io_uring gives. */
+long host_pread_park(int fd, void *buf, size_t len, u64 off, u8 *mode)
+{
+	(void)mode;
+	return host_pread(fd, buf, len, off);
+}
+int host_fsync_park(int fd, bool data_only)
+{
+	return data_only ? host_fdatasync(fd) : host_fsync(fd);
 }
 int host_statx(int dirfd, const char *path, int flags, u32 mask, void *stx)
 {

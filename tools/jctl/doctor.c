@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_tun.h>
-#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -92,17 +91,12 @@ static enum verdict look_landlock(char *detail)
 
 static enum verdict look_io_uring(char *detail)
 {
-	struct io_uring_params p;
-	int fd;
+	const char *step;
+	int r = ring_probe(&step);
 
-	memset(&p, 0, sizeof(p));
-	fd = (int)syscall(SYS_io_uring_setup, 4, &p);
-	if (fd < 0) {
-		say(detail, "%s", strerror(errno));
-		return ABSENT;
-	}
-	close(fd);
-	return PRESENT;
+	if (r)
+		say(detail, "%s: %s", step, strerror(-r));
+	return r ? ABSENT : PRESENT;
 }
 
 /* Opens the clone device only: an interface is made when one is asked for. */
@@ -273,8 +267,9 @@ static const struct probe probes[] = {
 	{ "patch cache", false, look_cache,
 	  "patched program text, shared by all instances; without it every call traps (0.9 us)",
 	  "make the directory yours, writable by you alone; set HOME or XDG_CACHE_HOME" },
-	{ "io_uring", false, look_io_uring, "file misses without blocking; not used yet",
-	  "set sysctl kernel.io_uring_disabled=0" },
+	{ "io_uring", false, look_io_uring, "reads of files that are not in memory wait without blocking a core",
+	  "use Linux 5.19 or later with sysctl kernel.io_uring_disabled=0; in a container allow "
+	  "io_uring_setup(2)" },
 	{ "TUN/TAP", false, look_tun, "--net tap",
 	  "load the tun module; run as root, or have root make a persistent TAP for you" },
 	{ "AF_XDP", false, look_af_xdp, "packet queues of a real NIC; not used yet",

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The table. Adding a call: one row here with the tightest conditions it lives with, one wrapper in userlib/rt/host.c. */
 #include "tools/jctl/host_calls.h"
+#include "jabi/jabi_boot.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <linux/stat.h>
 #include <asm/termbits.h>
@@ -92,6 +94,11 @@ const struct host_call host_calls[] = {
 	CALL(read, "TAP, stdin", { 0 }),
 	CALL(write, "TAP, stdout", { 0 }),
 	CALL(pread64, "host files", { 0 }),
+	CALL(preadv2, "host files, only what is in memory", EXACTLY(5, "flags", RWF_NOWAIT)),
+	CALL(io_uring_enter, "reads and syncs that wait for a disk",
+	     EXACTLY(0, "fd", JABI_RING_FD), UP_TO(1, "to_submit", 1), EXACTLY(3, "flags", 0)),
+	CALL(io_uring_register, "a file into the ring's table", EXACTLY(0, "fd", JABI_RING_FD),
+	     EXACTLY(1, "opcode", IORING_REGISTER_FILES_UPDATE)),
 	CALL(pwrite64, "host files", { 0 }),
 	CALL(lseek, "holes in host files, stdin", UP_TO(2, "whence", SEEK_HOLE)),
 	CALL(statx, "host files", FD(0, "dirfd"),

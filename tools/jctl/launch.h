@@ -15,7 +15,7 @@ struct launch {
 	struct jabi_boot boot;
 	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
 	size_t pages_len, pages_cap;
-	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd;
+	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
 	int volume_fd[CONFIG_MAX_VOLUMES];
 	u32 volume_flags[CONFIG_MAX_VOLUMES];
@@ -38,6 +38,12 @@ int host_files_open(struct launch *l) must_check;
 
 /* tap.c */
 int tap_create(struct launch *l) must_check;
+
+/* ring.c: the restricted io_uring and its geometry into the boot block; none if the host has none. */
+int ring_create(struct launch *l) must_check;
+void ring_close(struct launch *l);
+/* The same for the doctor: 0 or -errno of the step that failed. */
+int ring_probe(const char **step);
 
 /* confine.c, in the instance's process before the exec. -errno; *step names what failed. */
 int confine_drop_privilege(const struct launch *l, const char **step) must_check;

@@ -54,7 +54,9 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	*step = "descriptors";
 	if (dup2(l->arena_fd, JABI_ARENA_FD) < 0 || dup2(l->patch_sock[1], JABI_PATCH_SOCK_FD) < 0)
 		return -errno;
-	if (close_range(JABI_PATCH_SOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+	if (l->ring_fd >= 0 && dup2(l->ring_fd, JABI_RING_FD) < 0)
+		return -errno;
+	if (close_range(l->ring_fd >= 0 ? JABI_RING_FD + 1 : JABI_RING_FD, ~0u, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	keep_open(l->root_fd);
 	keep_open(l->cache_dir_fd);
@@ -138,6 +140,7 @@ static void close_instance_side(struct launch *l)
 {
 	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd };
 
+	ring_close(l);
 	if (l->strace_fd != l->log_fd && l->strace_fd >= 0)
 		close(l->strace_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {

@@ -17,6 +17,7 @@
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/procfs.h"
 #include "userlib/proc/uts.h"
+#include "userlib/rt/host_ring.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
@@ -382,6 +383,7 @@ void entry_print_stats(void)
 	stat_line("junction: %lu system calls, %lu of them trapped, %lu unknown\n", calls, traps, sys_unknown);
 	stat_line("junction: %lu switches, %lu parks, %lu steals, %lu ticks, %lu preemptions\n", switches, parks, steals,
 		  ticks, preempts);
+	stat_line("junction: %lu reads and %lu syncs through the ring\n", host_ring_reads, host_ring_fsyncs);
 	stat_line("junction: kernel memory %lu KiB, program memory charged %lu KiB\n", page_used_bytes() >> 10,
 		  mem_charged_bytes() >> 10);
 	for (int i = 0; i < SYS_NR_MAX; i++)

@@ -11,6 +11,7 @@
 #include "userlib/base/string.h"
 #include "userlib/rt/clock_vdso.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 #include "userlib/rt/jobctl.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
@@ -154,7 +155,9 @@ static void instance_exit(int wait_status)
 
 void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 {
-	struct aspace_range reserved[3];
+	struct aspace_range reserved[5];
+	void *ring_map[2] = { NULL, NULL };
+	size_t ring_len[2] = { 0, 0 };
 	u64 vdso_len = (u64)(vdso_image_end - vdso_image);
 	void *vdso;
 
@@ -164,6 +167,8 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	read_auxv(sp);
 	map_arena();
 	clock_init(host_vdso);
+	if (boot->ring_fd >= 0 && host_ring_attach(boot->ring_fd, &boot->ring, ring_map, ring_len))
+		log_msg(LOG_WARN, "cannot map the io_uring: reads of files that are not in memory block a core");
 	lock_in();
 	kthread_wake_fd = boot->wake_eventfd;
 	jobctl_launcher_pid = (int)boot->launcher_pid;
@@ -176,8 +181,10 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	reserved[0] = (struct aspace_range){ boot->arena_base, boot->arena_base + boot->arena_size };
 	reserved[1] = (struct aspace_range){ ROUND_DOWN((u64)__image_start, PAGE_SIZE), ROUND_UP((u64)__data_end, PAGE_SIZE) };
 	reserved[2] = (struct aspace_range){ host_vdso ? host_vdso - 16 * PAGE_SIZE : 0, host_vdso ? host_vdso + 2 * PAGE_SIZE : 0 };
+	for (int i = 0; i < 2; i++)
+		reserved[3 + i] = (struct aspace_range){ (u64)ring_map[i], (u64)ring_map[i] + ring_len[i] };
 	entry_start_first(&(struct entry_facts){ .reserved = reserved,
-						 .nr_reserved = 3,
+						 .nr_reserved = ring_map[0] ? 5 : 3,
 						 .vdso = vdso,
 						 .vdso_len = vdso_len,
 						 .hwcap = host_hwcap,

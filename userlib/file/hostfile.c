@@ -10,6 +10,7 @@
 #include "userlib/file/pty.h"
 #include "userlib/file/tty.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 #include <asm/poll.h>
 #include <asm/termbits.h>
 #include <asm/ioctls.h>
@@ -22,6 +23,7 @@ struct hostfile {
 	struct ref ref;
 	int fd;
 	u32 kind, mode;
+	u8 read_mode; /* [a] enum host_read_mode */
 	u64 dev, ino, rdev;
 	struct waitq wait;
 	u32 watching; /* [a] the waiting uThread's events, 0 = none */
@@ -121,7 +123,10 @@ static ssize host_file_read(struct file *f, struct iov_iter *it, s64 *pos, u32 r
 	buf = kmem_alloc(size);
 	if (!buf)
 		return -ENOMEM;
-	n = explicit_pos ? host_pread(h->fd, buf, size, (u64)*pos) : host_read(h->fd, buf, size);
+	if (h->kind == JABI_STDIO_FILE)
+		n = host_pread_park(h->fd, buf, size, explicit_pos ? (u64)*pos : ~0ull, &h->read_mode);
+	else
+		n = host_read(h->fd, buf, size);
 	if (n > 0) {
 		ssize c = iter_copy_to(it, buf, (size_t)n);
 
@@ -314,7 +319,7 @@ static int host_file_fsync(struct file *f, bool data_only)
 
 	if (h->kind != JABI_STDIO_FILE)
 		return -EINVAL;
-	return data_only ? host_fdatasync(h->fd) : host_fsync(h->fd);
+	return host_fsync_park(h->fd, data_only);
 }
 
 static int new_file(struct hostfile *h, unsigned flags, struct file **out)

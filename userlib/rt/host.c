@@ -3,9 +3,12 @@
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_thread.h"
 #include <asm/unistd_64.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/openat2.h>
 #include <linux/time_types.h>
+#include <linux/uio.h>
 
 #define CALL0(nr) host_syscall6(nr, 0, 0, 0, 0, 0, 0)
 #define CALL1(nr, a) host_syscall6(nr, (long)(a), 0, 0, 0, 0, 0)
@@ -70,6 +73,12 @@ int host_close(int fd)
 long host_pread(int fd, void *buf, size_t len, u64 off)
 {
 	return CALL4(__NR_pread64, fd, buf, len, off);
+}
+long host_pread_nowait(int fd, void *buf, size_t len, u64 off)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+
+	return CALL6(__NR_preadv2, fd, &iov, 1, off, 0, RWF_NOWAIT);
 }
 long host_pwrite(int fd, const void *buf, size_t len, u64 off)
 {
@@ -174,6 +183,17 @@ long host_cachestat_resident(int fd, u64 off, u64 len)
 	long r = CALL4(__NR_cachestat, fd, range, stat, 0);
 
 	return r < 0 ? r : (long)stat[0];
+}
+int host_ring_enter(int ring_fd, u32 n)
+{
+	return (int)CALL6(__NR_io_uring_enter, ring_fd, n, 0, 0, 0, 0);
+}
+int host_ring_set_file(int ring_fd, u32 n, int fd)
+{
+	s32 fds[1] = { fd };
+	struct io_uring_files_update up = { .offset = n, .fds = (u64)fds };
+
+	return (int)CALL4(__NR_io_uring_register, ring_fd, IORING_REGISTER_FILES_UPDATE, &up, 1);
 }
 int host_ioctl(int fd, unsigned long req, void *arg)
 {

@@ -26,6 +26,8 @@ int host_munlock(const void *addr, size_t len);
 int host_openat2(int dirfd, const char *path, u64 flags, u64 mode);
 int host_close(int fd);
 long host_pread(int fd, void *buf, size_t len, u64 off);
+/* Only what is in the page cache: -EAGAIN if the first byte is not, -EOPNOTSUPP where the file system cannot say. off ~0: own position. */
+long host_pread_nowait(int fd, void *buf, size_t len, u64 off);
 long host_pwrite(int fd, const void *buf, size_t len, u64 off);
 long host_read(int fd, void *buf, size_t len);
 long host_write(int fd, const void *buf, size_t len);
@@ -53,6 +55,9 @@ int host_fsetxattr(int fd, const char *name, const void *buf, size_t len, int fl
 int host_fremovexattr(int fd, const char *name);
 /* Page-cache residency: pages of [off, off+len) in the cache, or -errno (cachestat(2)). */
 long host_cachestat_resident(int fd, u64 off, u64 len);
+/* The launcher's io_uring (host_ring.c): hands over `n` requests, how many were taken; puts fd (-1: none) into slot n of its files, 1 = done. */
+int host_ring_enter(int ring_fd, u32 n);
+int host_ring_set_file(int ring_fd, u32 n, int fd);
 /* Terminals handed over as stdio: TCGETS/TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ/FIONREAD only. */
 int host_ioctl(int fd, unsigned long req, void *arg);
 int host_ppoll(void *pollfds, u32 n, s64 timeout_ns, const u64 *sigmask);

@@ -10,6 +10,7 @@
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/host_ring.h"
 #include "userlib/rt/host_thread.h"
 #include <linux/sched.h>
 #include <linux/signal.h>
@@ -193,6 +194,7 @@ bool kthread_poll_once(bool host_fds)
 {
 	bool did = host_signals_run();
 
+	did |= host_ring_poll();
 	for (struct poll_source *s = sources; s; s = s->next) {
 		if (load_relaxed(&s->busy) || atomic_xchg(&s->busy, 1u))
 			continue;
@@ -244,6 +246,8 @@ static void sleep_as_watcher(struct kthread *kt)
 
 	store_release(&watcher_deadline, deadline);
 	p[n++] = (struct pollfd){ .fd = kthread_wake_fd, .events = POLLIN };
+	if (host_ring_fd >= 0)
+		p[n++] = (struct pollfd){ .fd = host_ring_fd, .events = POLLIN };
 	for (struct poll_source *s = sources; s && n < 8; s = s->next)
 		if (s->host_fd >= 0)
 			p[n++] = (struct pollfd){ .fd = s->host_fd, .events = POLLIN };

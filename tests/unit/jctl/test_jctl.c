@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -182,6 +183,14 @@ START_TEST(filter_lets_listed_calls_through_with_good_arguments)
 		call_errno(false, SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0),
 		0);
 	ck_assert_int_eq(call_errno(false, 451, 999, (long)&config, (long)&config, 0, 0, 0), EBADF);
+	ck_assert_int_ne(call_errno(false, SYS_io_uring_enter, JABI_RING_FD, 1, 0, 0, 0, 0), EPERM);
+	ck_assert_int_eq(call_errno(false, SYS_io_uring_enter, JABI_RING_FD, 1, 1, 1, 0, 0), EPERM);
+	ck_assert_int_eq(call_errno(false, SYS_io_uring_enter, 0, 1, 0, 0, 0, 0), EPERM);
+	ck_assert_int_ne(call_errno(false, SYS_io_uring_register, JABI_RING_FD, 6, 0, 0, 0, 0), EPERM);
+	for (int op = 0; op < 40; op++)
+		if (op != 6)
+			ck_assert_int_eq(call_errno(false, SYS_io_uring_register, JABI_RING_FD, op, 0, 0, 0, 0), EPERM);
+	ck_assert_int_eq(call_errno(false, SYS_preadv2, 0, 0, 0, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(true, SYS_mkdirat, 999, (long)"x", 0755, 0, 0, 0), EBADF);
 }
 END_TEST
@@ -245,6 +254,52 @@ START_TEST(filter_refuses_the_rest)
 }
 END_TEST
 
+/* One request with file `fd` of the table (or that descriptor without IOSQE_FIXED_FILE): its result. */
+static int ring_result(const struct launch *l, char *rings, struct io_uring_sqe *sqes, int op, int flags, int fd, void *buf)
+{
+	const struct jabi_ring *g = &l->boot.ring;
+	u32 *tail = (u32 *)(rings + g->sq_tail), *head = (u32 *)(rings + g->cq_head), at = *tail & (g->sq_entries - 1);
+	struct io_uring_cqe *c = (struct io_uring_cqe *)(rings + g->cqes) + (*head & (g->cq_entries - 1));
+
+	sqes[at] = (struct io_uring_sqe){ .opcode = (u8)op, .flags = (u8)flags, .fd = fd, .addr = (u64)buf, .len = 4 };
+	((u32 *)(rings + g->sq_array))[at] = at;
+	*tail += 1;
+	ck_assert_int_eq(syscall(SYS_io_uring_enter, l->ring_fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0), 1);
+	*head += 1;
+	return c->res;
+}
+
+START_TEST(ring_reads_and_syncs_files_of_its_table_and_does_nothing_else)
+{
+	static struct launch l;
+	struct io_uring_sqe *sqes;
+	char *rings, buf[8] = "";
+	s32 fd = memfd_create("x", 0);
+	struct io_uring_files_update up = { .offset = 3, .fds = (u64)&fd };
+
+	l.ring_fd = -1;
+	ck_assert_int_eq(ring_create(&l), 0);
+	if (l.ring_fd < 0)
+		return; /* a host without io_uring */
+	rings = mmap(NULL, l.boot.ring.ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, l.ring_fd, IORING_OFF_SQ_RING);
+	sqes = mmap(NULL, l.boot.ring.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED, l.ring_fd, IORING_OFF_SQES);
+	ck_assert(rings != MAP_FAILED && (void *)sqes != MAP_FAILED);
+	ck_assert_int_eq(write(fd, "text", 4), 4);
+	ck_assert_int_eq(syscall(SYS_io_uring_register, l.ring_fd, IORING_REGISTER_FILES_UPDATE, &up, 1), 1);
+	ck_assert_int_eq(ring_result(&l, rings, sqes, IORING_OP_READ, IOSQE_FIXED_FILE, 3, buf), 4);
+	ck_assert_str_eq(buf, "text");
+	ck_assert_int_eq(ring_result(&l, rings, sqes, IORING_OP_READ, 0, fd, buf), -EACCES);
+	ck_assert_int_eq(ring_result(&l, rings, sqes, IORING_OP_READ, IOSQE_FIXED_FILE, 4, buf), -EBADF);
+	ck_assert_int_eq(ring_result(&l, rings, sqes, IORING_OP_READ, IOSQE_FIXED_FILE | IOSQE_ASYNC, 3, buf), -EACCES);
+	for (int op = 0; op < IORING_OP_LAST; op++)
+		if (op != IORING_OP_READ && op != IORING_OP_FSYNC)
+			ck_assert_int_eq(ring_result(&l, rings, sqes, op, IOSQE_FIXED_FILE, 3, buf), -EACCES);
+	ck_assert_int_eq(syscall(SYS_io_uring_register, l.ring_fd, IORING_REGISTER_PERSONALITY, NULL, 0), -1);
+	ck_assert_int_eq(errno, EACCES);
+	ring_close(&l);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("jctl");
@@ -258,6 +313,7 @@ int main(void)
 	tcase_add_test(tc, config_file_has_the_same_names_and_the_command_line_wins);
 	tcase_add_test(tc, filter_lets_listed_calls_through_with_good_arguments);
 	tcase_add_test(tc, filter_refuses_the_rest);
+	tcase_add_test(tc, ring_reads_and_syncs_files_of_its_table_and_does_nothing_else);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
