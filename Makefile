@@ -70,16 +70,18 @@ unit: $(addprefix $(O)/unit/,$(unit-names))
 # ---- tests, demo, checks: see tests/ ----
 deps:
 	@tests/install_deps.sh
-deps-build:
-	@tests/install_deps.sh --build
-demo: deps-build
+deps-demo:
+	@tests/install_deps.sh --demo
+deps-long:
+	@tests/install_deps.sh --heavy
+demo: deps-demo
 	@$(MAKE) --no-print-directory all
 	@tests/demo.sh
 check: deps
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory layers
 	@tests/check.sh
-check-long: deps
+check-long: deps-long
 	@$(MAKE) --no-print-directory all
 	@tests/check.sh long
 bench: all
@@ -98,4 +100,4 @@ install: all
 
 clean:
 	rm -rf $(O)
-.PHONY: all unit clean deps deps-build demo check check-long bench layers lint install
+.PHONY: all unit clean deps deps-demo deps-long demo check check-long bench layers lint install

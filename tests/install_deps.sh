@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: MIT
 #
 # What the build and the tests need on a bare Debian 12. Does nothing when all
-# of it is there. "--build" asks for the build's needs only.
+# of it is there. "--build" asks for the build's needs only, "--demo" for those
+# of make demo, "--heavy" for those of make check-long too.
 set -eu
 build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libcap-dev liburing-dev libjson-c-dev
 	libzydis-dev"
+demo="iproute2 redis-server redis-tools gawk"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
 	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
 	redis-tools stress-ng iproute2 procps diffutils findutils gawk util-linux shellcheck clang-format"
 case ${1:-} in
 --build) want=$build ;;
+--demo) want="$build $demo" ;;
 --heavy) want="$build $tests linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
 *) want="$build $tests" ;;
 esac
