@@ -16,6 +16,7 @@
 
 struct spinlock dcache_lock;
 struct mutex vfs_rename_lock = MUTEX_INIT(vfs_rename_lock);
+u64 dentry_moves;
 
 static struct slab dentry_slab = SLAB_INIT("dentry", struct dentry);
 static struct dentry *table[1 << HASH_BITS]; /* [dcache_lock] */
@@ -315,6 +316,7 @@ int dentry_move(struct dentry *d, struct dentry *new_parent, const char *name, u
 		}
 	}
 	spin_lock(&dcache_lock);
+	dentry_moves++;
 	unhash_locked(d);
 	if (d->name != d->inline_name) {
 		old_text = d->name;
@@ -348,6 +350,7 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 	u16 len;
 
 	spin_lock(&dcache_lock);
+	dentry_moves++;
 	unhash_locked(a);
 	unhash_locked(b);
 	memcpy(tmp, a->inline_name, sizeof(tmp));

@@ -42,6 +42,7 @@ int walk_start(struct walk *k, const struct walk_ctx *w, const char *name, unsig
 	k->want_dir = (flags & WALK_DIRECTORY) != 0;
 	k->scoped = (flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0;
 	k->root = k->scoped ? w->cwd : w->root;
+	k->moves = load_relaxed(&dentry_moves);
 	k->rest = name;
 	k->stack[0].buf = NULL;
 	k->cur = (struct path){ NULL, NULL };
@@ -188,6 +189,7 @@ static bool at_root(const struct walk *k)
 static int step_dotdot(struct walk *k)
 {
 	struct path p;
+	bool moved;
 
 	for (;;) {
 		if (at_root(k))
@@ -210,9 +212,12 @@ static int step_dotdot(struct walk *k)
 	}
 	spin_lock(&dcache_lock);
 	p = (struct path){ k->cur.mnt, k->cur.dentry->parent };
-	if (p.dentry)
+	moved = k->scoped && dentry_moves != k->moves;
+	if (p.dentry && !moved)
 		path_get(&p);
 	spin_unlock(&dcache_lock);
+	if (moved)
+		return -EAGAIN; /* where we are may have been moved out of the tree we must not leave (openat2(2)) */
 	if (!p.dentry)
 		return 0;
 	set_cur(k, &p);

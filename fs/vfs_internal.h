@@ -29,6 +29,7 @@ bool cred_in_group(const struct cred *c, u32 gid);
 /* dentry.c */
 extern struct spinlock dcache_lock;
 extern struct mutex vfs_rename_lock;
+extern u64 dentry_moves; /* [dcache_lock] renames so far: a confined walk that sees one cannot trust ".." */
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 /* A parentless dentry: a mount's root or an anonymous file. Consumes the inode reference on success. NULL: no memory. */
@@ -68,6 +69,7 @@ struct walk {
 	const struct walk_ctx *w;
 	struct path cur;	/* referenced */
 	struct path root;	/* borrowed: where "/" and ".." stop */
+	u64 moves;		/* dentry_moves at the start */
 	unsigned flags, nr_links, depth;
 	bool want_dir, is_last, scoped;
 	enum last_type type;

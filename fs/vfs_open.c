@@ -82,7 +82,7 @@ static int open_tmpfile(const struct walk_ctx *w, const char *name, unsigned ofl
 	char num[32];
 	int err;
 
-	if (!(oflags & O_DIRECTORY) || !(access_mask(oflags) & MAY_WRITE))
+	if ((oflags & (O_DIRECTORY | O_CREAT)) != O_DIRECTORY || !(access_mask(oflags) & MAY_WRITE))
 		return -EINVAL;
 	err = path_walk(w, name, wf | WALK_DIRECTORY, &p, NULL);
 	if (err)

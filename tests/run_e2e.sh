@@ -25,6 +25,9 @@ work=$(mktemp -d /tmp/je2e.XXXXXX) || exit 1
 chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
 export GOBIN_DIR=$top/build/e2e-go
+# shellcheck source=tests/lib/clean.sh
+. "$top/tests/lib/clean.sh"
+clean_build "$top" || exit 1
 
 build_go() {
 	local go=/usr/lib/go-1.19/bin/go f
@@ -60,7 +63,8 @@ side() { # SIDE NAME SECONDS
 	mkdir "$work/dir"
 	local run=""
 	[ "$1" = inst ] && run="$JCTL run ${JCTL_OPTS:-} -v $work/dir:$work/dir --"
-	(cd "$work/dir" && RUN=$run LC_ALL=C exec timeout -k 3 "$3" bash "$top/tests/e2e/cases/$2.sh") \
+	(cd "$work/dir" && exec env -i "${CLEAN_ENV[@]}" RUN="$run" JCTL="$JCTL" GOBIN_DIR="$GOBIN_DIR" JUNCTION_E2E="$work" \
+		"$CLEAN_RUN" timeout -k 3 "$3" bash "$top/tests/e2e/cases/$2.sh") \
 		>"$work/$1.out" 2>"$work/$1.err" </dev/null
 	echo "exit $?" >>"$work/$1.out"
 }

@@ -40,6 +40,9 @@ if [ ${#names[@]} -eq 0 ]; then
 	done
 fi
 mkdir -p "$out/dynamic" "$out/static"
+# shellcheck source=tests/lib/clean.sh
+. "$top/tests/lib/clean.sh"
+clean_build "$top" || exit 1
 
 mark() { # NAME KEY: the value of a guest mark, or nothing
 	sed -n "s|^/\\* guest: $2=\\(.*\\) \\*/\$|\\1|p" "$top/tests/guest/$1.c" | head -1
@@ -66,14 +69,9 @@ run_side() { # SIDE BIN NAME: fills $work/SIDE.{out,err,rc}
 	eval "opts=($(mark "$name" opts))"
 	rm -rf "$dir"
 	mkdir "$dir"
-	if [ "$side" = linux ]; then
-		(cd "$dir" && T_GUEST=yes exec timeout -k 2 "${bound:-20}" "$bin" "${args[@]}") \
-			<"$work/in" >"$work/$side.out" 2>"$work/$side.err"
-	else
-		(cd "$dir" && T_GUEST=yes exec timeout -k 2 "${bound:-20}" \
-			"$jctl" run "${opts[@]}" -- "$bin" "${args[@]}") \
-			<"$work/in" >"$work/$side.out" 2>"$work/$side.err"
-	fi
+	[ "$side" = linux ] && opts=() || opts=("$jctl" run "${opts[@]}" --)
+	(cd "$dir" && exec env -i "${CLEAN_ENV[@]}" T_GUEST=yes "$CLEAN_RUN" timeout -k 2 "${bound:-20}" "${opts[@]}" "$bin" "${args[@]}") \
+		<"$work/in" >"$work/$side.out" 2>"$work/$side.err"
 	echo $? >"$work/$side.rc"
 }
 

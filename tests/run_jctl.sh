@@ -40,7 +40,7 @@ gives() {
 	verdict "$what" $ok "rc $rc, out $(head -c 200 "$work/out"), err $(head -3 "$work/err")"
 }
 
-links() { ip -br link 2>/dev/null | wc -l; }
+links() { ip -br link show type tun 2>/dev/null | wc -l; }
 kernels() { pgrep -fc "^junction: $name\$" || true; } # ours only: other tests may run
 links_before=$(links)
 kernels_before=$(kernels)
@@ -103,7 +103,10 @@ kill -TERM $! && wait $!
 verdict sigterm_forwarded "$([ $? = 143 ]; echo $?)" 'SIGTERM to jctl'
 # timeout(1) passes SIGKILL to jctl alone: its instance must follow
 (timeout -s KILL 1 "$jctl" run --name $name sleep 61; true) 2>/dev/null
-sleep 0.5
+for _ in $(seq 50); do
+	[ "$(kernels)" = "$kernels_before" ] && break
+	sleep 0.1
+done
 verdict launcher_killed "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'instance outlives a killed launcher'
 
 # Reads that wait for the disk: the rest of the instance goes on meanwhile, through the host's io_uring where there is one.
@@ -137,10 +140,13 @@ else
 fi
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
-	as_user() { HOME=$work/none timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-	as_user "$jctl" run --name $name id -u >"$work/out" 2>"$work/err"
+	mkdir "$work/public" # the clone may stand where an ordinary user cannot go
+	chmod 755 "$work" "$work/public"
+	install -m 755 "$jctl" "$(dirname "$jctl")/junction-kernel" "$work/public"
+	as_user() { (cd / && HOME=$work/none exec timeout 20 setpriv --reuid 65534 --regid 65534 --clear-groups "$@"); }
+	as_user "$work/public/jctl" run --name $name id -u >"$work/out" 2>"$work/err"
 	verdict as_user "$([ "$(cat "$work/out")" = 65534 ]; echo $?)" "$(head -3 "$work/err")"
-	as_user "$jctl" run --name $name --net tap:jtnone --ip 10.0.0.2/24 true >"$work/out" 2>"$work/err"
+	as_user "$work/public/jctl" run --name $name --net tap:jtnone --ip 10.0.0.2/24 true >"$work/out" 2>"$work/err"
 	verdict tap_without_right "$([ $? = 125 ] && [ "$(wc -l <"$work/err")" = 1 ]; echo $?)" "$(head -3 "$work/err")"
 fi
 verdict no_interface_left "$([ "$(links)" = "$links_before" ]; echo $?)" 'an interface is left'

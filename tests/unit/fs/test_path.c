@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Path walking, mounts, open(2)'s path half, permissions: on memfs. */
+#include "fs/vfs_internal.h"
 #include "tests/unit/fs/fs_test.h"
 #include <linux/fs.h>
 #include <linux/inotify.h>
@@ -123,6 +124,7 @@ START_TEST(open_flag_errors)
 	ck_assert_int_eq(vfs_open(&w, "/d/f", O_RDONLY | O_DIRECTORY, 0, 0, &p), -ENOTDIR);
 	ck_assert_int_eq(vfs_open(&w, "/d/f", O_RDONLY | O_CREAT | O_EXCL, 0, 0, &p), -EEXIST);
 	ck_assert_int_eq(vfs_open(&w, "/d", O_RDONLY | 020000000 | O_DIRECTORY, 0, 0, &p), -EINVAL);
+	ck_assert_int_eq(vfs_open(&w, "/d", O_RDWR | 020000000 | O_DIRECTORY | O_CREAT, 0600, 0, &p), -EINVAL);
 	ck_assert_int_eq(vfs_symlink(&w, "f", "/d/l"), 0);
 	ck_assert_int_eq(vfs_open(&w, "/d/l", O_RDONLY | O_NOFOLLOW, 0, 0, &p), -ELOOP);
 	ck_assert_int_eq(vfs_open(&w, "/d/l", O_PATH | O_NOFOLLOW, 0, 0, &p), 0);
@@ -174,6 +176,31 @@ START_TEST(resolve_flags)
 	ck_assert_int_eq(path_walk(&in, "abs", WALK_NO_SYMLINKS, &p, NULL), -ELOOP);
 	ck_assert_int_eq(path_walk(&in, "abs", WALK_NO_SYMLINKS | WALK_NOFOLLOW, &p, NULL), 0);
 	path_put(&p);
+	path_put(&in.cwd);
+}
+END_TEST
+
+/* A directory moved out of the confined tree while the walk stands in it must not become a way out. */
+START_TEST(confined_walk_ends_at_a_rename)
+{
+	struct walk_ctx in = w;
+	struct walk k;
+
+	ck_assert_int_eq(path_walk(&w, "/d", 0, &in.cwd, NULL), 0);
+	for (unsigned n = 0; n < 2; n++) {
+		ck_assert_int_eq(walk_start(&k, &in, "e/../../f", n ? WALK_IN_ROOT : WALK_BENEATH), 0);
+		ck_assert_int_eq(vfs_rename(&w, n ? "/moved" : "/d/e", &w, n ? "/d/e" : "/moved", 0), 0);
+		if (!n)
+			ck_assert_int_eq(vfs_mkdir(&w, "/d/e", 0755), 0);
+		ck_assert_int_eq(walk_to_last(&k), -EAGAIN);
+		walk_end(&k);
+		if (!n)
+			ck_assert_int_eq(vfs_rmdir(&w, "/d/e"), 0);
+	}
+	ck_assert_int_eq(walk_start(&k, &w, "d/e/../f", 0), 0); /* an ordinary walk does not mind */
+	ck_assert_int_eq(vfs_rename(&w, "/d/f", &w, "/d/g", 0), 0);
+	ck_assert_int_eq(walk_to_last(&k), 0);
+	walk_end(&k);
 	path_put(&in.cwd);
 }
 END_TEST
@@ -487,6 +514,7 @@ Suite *path_suite(void)
 	tcase_add_test(t, open_flag_errors);
 	tcase_add_test(t, tmpfile_has_no_name_until_linked);
 	tcase_add_test(t, resolve_flags);
+	tcase_add_test(t, confined_walk_ends_at_a_rename);
 	tcase_add_test(t, mounts_are_crossed_both_ways);
 	tcase_add_test(t, bind_mount_of_a_file_and_read_only);
 	tcase_add_test(t, names_of_deleted_and_unreachable);
