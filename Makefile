@@ -11,11 +11,11 @@ KFLAGS := -std=gnu11 -O2 -g -ffreestanding -fPIE -mgeneral-regs-only -mfsgsbase 
 	-mno-red-zone -fno-omit-frame-pointer -fvisibility=hidden -fno-asynchronous-unwind-tables -fno-strict-aliasing $(WARN) -Iinclude -I.
 HFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARN) -Iinclude -I.
 
-all: $(O)/jctl $(O)/junction-kernel
+all: $(O)/jctl $(O)/junction-kernel $(O)/junctiond
 
 include userlib/base/module.mk userlib/rt/module.mk
 -include net/module.mk fs/module.mk userlib/file/module.mk userlib/proc/module.mk userlib/sys/module.mk userlib/entry/module.mk
--include tools/jctl/module.mk tools/patch/module.mk tests/unit/module.mk $(wildcard tests/unit/*/module.mk)
+-include tools/jctl/module.mk tools/patch/module.mk scheduler/module.mk tests/unit/module.mk $(wildcard tests/unit/*/module.mk)
 
 kernel-objs := $(addprefix $(O)/obj/,$(base-objs) $(rt-objs) $(net-objs) $(fs-objs) $(file-objs) $(proc-objs) $(sys-objs) $(entry-objs))
 jctl-all-objs := $(addprefix $(O)/hosted/,$(sort $(jctl-objs) $(patch-objs)))
@@ -53,9 +53,10 @@ $(O)/jctl: $(jctl-all-objs)
 -include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
 
 # ---- unit tests: hosted builds of module sources with Check; parsing code also under ASan and UBSan ----
-unit-names := fs net jctl patch vma mm futex elf
+unit-names := fs net lane jctl patch vma mm futex elf
 unit-san-fs := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 unit-san-net := $(unit-san-fs)
+unit-san-lane := $(unit-san-fs)
 define unit-rule
 $(O)/unit/$(1): $$(unit-$(1)-srcs) $(O)/jctl
 	@mkdir -p $$(@D)
@@ -97,6 +98,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/junction
 	install -m 755 $(O)/jctl $(DESTDIR)$(PREFIX)/bin/jctl
 	install -m 755 $(O)/junction-kernel $(DESTDIR)$(PREFIX)/libexec/junction/junction-kernel
+	install -m 755 $(O)/junctiond $(DESTDIR)$(PREFIX)/libexec/junction/junctiond
 
 clean:
 	rm -rf $(O)

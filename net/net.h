@@ -51,6 +51,8 @@ struct net_config {
 	u32 offload;	   /* TUN_F_* */
 	u32 ip, gateway;   /* network byte order, 0 = none */
 	u32 prefix_len;
+	int port_ctl_fd; /* -1: no port of the switch; else instead of tap_fd */
+	int port_link_fd, port_bell_fd, port_kick_fd;
 };
 int net_configure(const struct net_config *c) must_check;
 
@@ -108,7 +110,7 @@ int net_neighinfo(unsigned n, struct net_neighinfo *out) must_check;
 	X(TCPChallengeACK) X(TCPKeepAlive) X(DelayedACKs) X(TCPDelivered)                                                      \
 	X(drop_runt) X(drop_not_ours) X(drop_csum) X(drop_bad_header) X(drop_fragment) X(drop_no_socket) X(drop_rcvbuf)        \
 	X(drop_no_memory) X(drop_no_route) X(drop_no_neighbour) X(drop_link) X(drop_syn_queue) X(drop_accept_queue)            \
-	X(drop_paws) X(drop_window) X(drop_ooo)
+	X(drop_paws) X(drop_window) X(drop_ooo) X(drop_spoofed)
 enum net_counter {
 #define X(n) NET_##n,
 	NET_COUNTERS(X)

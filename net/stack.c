@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The stack's lock, its loopback queue, interfaces, configuration and slow tick. */
 #include "net/stack.h"
+#include "net/tcp/tcp.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -93,7 +94,7 @@ int net_configure(const struct net_config *c)
 {
 	struct netif *n = &net_eth;
 
-	if (c->tap_fd < 0)
+	if (c->tap_fd < 0 && c->port_ctl_fd < 0)
 		return 0;
 	*n = (struct netif){ .name = "eth0", .index = 2, .mtu = c->mtu ? c->mtu : 1500,
 			     .flags = IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST,
@@ -101,7 +102,17 @@ int net_configure(const struct net_config *c)
 	n->mask = c->prefix_len ? be32(~0u << (32 - c->prefix_len)) : 0;
 	memcpy(n->mac, c->mac, 6);
 	net_gateway = c->gateway;
-	return nic_tap_attach(n, c);
+	return c->port_ctl_fd >= 0 ? nic_port_attach(n, c) : nic_tap_attach(n, c);
+}
+
+void net_link_down(struct netif *n)
+{
+	struct sock *s, *next;
+
+	n->flags &= ~(u32)IFF_RUNNING;
+	list_for_each_safe(s, next, &net_socks, all_link)
+		if (!s->dead && s->tcp && s->tcp->state != TCP_CLOSED && s->tcp->state != TCP_LISTEN && !ip_is_local(s->rip))
+			tcp_abort(s->tcp, ENETDOWN);
 }
 
 int net_ifinfo(int index, struct net_ifinfo *out)

@@ -28,7 +28,7 @@ extern u64 net_stats[NET_COUNTER_COUNT];
 
 /* Why a packet was dropped; counted. */
 #define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) \
-	X(link) X(syn_queue) X(accept_queue) X(paws) X(window) X(ooo)
+	X(link) X(syn_queue) X(accept_queue) X(paws) X(window) X(ooo) X(spoofed)
 enum net_drop {
 #define X(n) NET_DROP_##n = NET_drop_##n,
 	NET_DROPS(X)
@@ -71,6 +71,9 @@ struct nic_ops {
 extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
 int nic_tap_attach(struct netif *n, const struct net_config *c);
+int nic_port_attach(struct netif *n, const struct net_config *c);
+/* stack.c, [net_lock]: the link of n is gone for good: no route leads there, its TCP connections end with ENETDOWN. */
+void net_link_down(struct netif *n);
 
 /* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
 extern u8 net_tx[NET_FRAME_MAX];

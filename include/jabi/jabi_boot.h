@@ -18,6 +18,8 @@
 #define JABI_PATCH_SOCK_FD    4 /* the filter names it */
 #define JABI_RING_FD	      5 /* so does it this one; open only if ring_fd names it */
 #define JABI_RING_ENTRIES     64
+#define JABI_PORT_SOCK_FD     6 /* likewise: the control socket of a port of the switch */
+#define JABI_PORT_AREA	      (128ull << 20) /* addresses after the arena that are kept free for the links of a port */
 /* The one GS offset that patched text knows: stubs leave by `jmp *%gs:JABI_GS_SYSCALL_ENTRY` with the return address in rcx. */
 #define JABI_GS_SYSCALL_ENTRY 0x10
 
@@ -74,6 +76,7 @@ struct jabi_stdio {
 
 #define JABI_NET_NONE 0 /* loopback only */
 #define JABI_NET_TAP  1
+#define JABI_NET_PORT 2 /* of the switch (jabi_port.h); the port_* descriptors */
 struct jabi_net {
 	__u32 kind;
 	__s32 tap_fd; /* -1 without TAP; O_NONBLOCK */
@@ -170,7 +173,9 @@ struct jabi_boot {
 	__u8 tty_termios[64]; /* struct termios of TCGETS at start */
 	__u8 random[64];      /* seed, fresh */
 	struct jabi_ring ring;
-	__u8 reserved[16];
+	__s32 port_link_fd, port_bell_fd, port_kick_fd; /* JABI_NET_PORT: jabi_port.h, ATTACHED */
+	__u32 port_pad;
+	__u8 reserved[64];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;
@@ -193,7 +198,7 @@ _Static_assert(sizeof(struct jabi_net) == 56, "layout");
 _Static_assert(sizeof(struct jabi_ring) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_base) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_fd) == 64, "layout");
-_Static_assert(__builtin_offsetof(struct jabi_boot, exit_set) == 896, "a cache line of its own");
-_Static_assert(sizeof(struct jabi_boot) == 960, "layout");
+_Static_assert(__builtin_offsetof(struct jabi_boot, exit_set) == 960, "a cache line of its own");
+_Static_assert(sizeof(struct jabi_boot) == 1024, "layout");
 
 #endif

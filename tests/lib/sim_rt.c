@@ -12,6 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Memory. */
 struct arena_info arena = { .base = (char *)0x1000, .size = 0x1000 }; /* holds no object: test buffers pass as program memory */
@@ -313,4 +317,22 @@ int uaccess_cas32(u32 *p, u32 expected, u32 desired, u32 *old)
 int uaccess_load8(const u8 *p)
 {
 	return *p;
+}
+
+/* For net/nic/nic_port.c: the real calls. */
+long host_mmap(void *addr, size_t len, int prot, int flags, int fd, u64 off)
+{
+	void *p = mmap(addr, len, prot, flags, fd, (off_t)off);
+
+	return p == MAP_FAILED ? -errno : (long)p;
+}
+int host_close(int fd)
+{
+	return close(fd) ? -errno : 0;
+}
+long host_recvmsg(int fd, void *msghdr, int flags)
+{
+	ssize_t n = recvmsg(fd, msghdr, flags);
+
+	return n < 0 ? -errno : n;
 }

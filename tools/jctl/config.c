@@ -212,7 +212,17 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->tap_name = v + 4;
 		return 0;
 	}
-	return jctl_fail("give none, tap or tap:NAME (NAME up to 15 characters)",
+	if (!strcmp(v, "switch")) {
+		c->net = JABI_NET_PORT;
+		c->switch_name = "default";
+		return 0;
+	}
+	if (!strncmp(v, "switch:", 7) && v[7] && v[7] != '.' && strlen(v + 7) <= 32 && !strpbrk(v + 7, "/ \t\n")) {
+		c->net = JABI_NET_PORT;
+		c->switch_name = v + 7;
+		return 0;
+	}
+	return jctl_fail("give none, tap, tap:IF, switch or switch:NAME (IF up to 15, NAME up to 32 characters)",
 			 "%s: bad network \"%s\"", where, v);
 }
 
@@ -284,7 +294,7 @@ static const struct option_row rows[] = {
 	{ "workdir", 'w', VALUE, set_workdir, "DIR", "working directory in the instance" },
 	{ "hostname", 0, VALUE, set_hostname, "NAME", "host name the program sees" },
 	{ "name", 0, VALUE, set_name, "NAME", "name of the instance" },
-	{ "net", 0, VALUE, set_net, "none|tap[:IF]", "network (default none: loopback only)" },
+	{ "net", 0, VALUE, set_net, "none|tap[:IF]|switch[:NAME]", "network (default none: loopback only)" },
 	{ "ip", 0, VALUE, set_ip, "A.B.C.D/LEN", "address of the instance" },
 	{ "gw", 0, VALUE, set_gw, "A.B.C.D", "default gateway" },
 	{ "strace", 0, OPTIONAL, set_strace, "FILE", "print system calls (to FILE)" },
@@ -406,9 +416,9 @@ static int check_whole(const struct run_config *c)
 	if (c->net == JABI_NET_TAP && !c->ip4)
 		return jctl_fail("add --ip A.B.C.D/LEN", "--net tap without an address");
 	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4))
-		return jctl_fail("add --net tap, or leave it out",
+		return jctl_fail("add --net tap or --net switch, or leave it out",
 				 "--ip and --gw mean nothing without a network");
-	if (c->gw4 && c->prefix_len < 32 &&
+	if (c->gw4 && c->ip4 && c->prefix_len < 32 &&
 	    ((ntohl(c->gw4) ^ ntohl(c->ip4)) >> (32 - c->prefix_len)))
 		return jctl_fail("give a gateway in the subnet of --ip",
 				 "--gw is not reachable from --ip");

@@ -29,6 +29,7 @@ struct run_config {
 	const char *name;
 	u32 net; /* JABI_NET_* */
 	const char *tap_name;
+	const char *switch_name;
 	u32 ip4, gw4; /* network byte order */
 	u32 prefix_len;
 	bool has_strace;

@@ -129,6 +129,7 @@ const struct host_call host_calls[] = {
 	CALL(ioctl, "bytes waiting on stdin", EXACTLY(1, "request", FIONREAD)),
 	CALL(ppoll, "waiting for TAP, stdio, wake-ups", { 0 }),
 	CALL(recvmsg, "answers of the patch service", PATCH_SOCK(0)),
+	CALL(recvmsg, "messages of the switch", EXACTLY(0, "fd", JABI_PORT_SOCK_FD)),
 	CALL(sendmsg, "requests to the patch service", PATCH_SOCK(0)),
 
 	/* threads, signals, time */

@@ -16,6 +16,8 @@ struct launch {
 	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
 	size_t pages_len, pages_cap;
 	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
+	int port_sock;	   /* to junctiond */
+	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
 	int volume_fd[CONFIG_MAX_VOLUMES];
 	u32 volume_flags[CONFIG_MAX_VOLUMES];
@@ -44,6 +46,9 @@ int ring_create(struct launch *l) must_check;
 void ring_close(struct launch *l);
 /* The same for the doctor: 0 or -errno of the step that failed. */
 int ring_probe(const char **step);
+
+/* switch.c: --net switch: a port of the switch, which is started if need be. */
+int port_attach(struct launch *l) must_check;
 
 /* confine.c, in the instance's process before the exec. -errno; *step names what failed. */
 int confine_drop_privilege(const struct launch *l, const char **step) must_check;

@@ -56,7 +56,10 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 		return -errno;
 	if (l->ring_fd >= 0 && dup2(l->ring_fd, JABI_RING_FD) < 0)
 		return -errno;
-	if (close_range(l->ring_fd >= 0 ? JABI_RING_FD + 1 : JABI_RING_FD, ~0u, CLOSE_RANGE_CLOEXEC))
+	if (l->port_sock >= 0 && dup2(l->port_sock, JABI_PORT_SOCK_FD) < 0)
+		return -errno;
+	/* What holds an unused number among these closes at the exec, too. */
+	if (close_range(JABI_PORT_SOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	keep_open(l->root_fd);
 	keep_open(l->cache_dir_fd);
@@ -64,6 +67,8 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	keep_open(l->log_fd);
 	keep_open(l->strace_fd);
 	keep_open(l->tap_fd);
+	for (unsigned i = 0; i < 3; i++)
+		keep_open(l->port_fd[i]);
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
 		keep_open(l->volume_fd[i]);
 	return 0;
@@ -138,7 +143,8 @@ static int start_instance(struct launch *l)
 /* The instance has these now; a TAP must vanish with it. */
 static void close_instance_side(struct launch *l)
 {
-	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd };
+	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd,
+			&l->port_sock, &l->port_fd[0], &l->port_fd[1], &l->port_fd[2] };
 
 	ring_close(l);
 	if (l->strace_fd != l->log_fd && l->strace_fd >= 0)

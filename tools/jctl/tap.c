@@ -82,9 +82,9 @@ int tap_create(struct launch *l)
 	struct ifreq ifr;
 	int fd, r;
 
-	n->kind = l->cfg->net;
-	if (n->kind != JABI_NET_TAP)
+	if (l->cfg->net != JABI_NET_TAP)
 		return 0;
+	n->kind = JABI_NET_TAP;
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fail(-1, errno, "/dev/net/tun", name);

@@ -80,7 +80,11 @@ static int setup_net(void)
 				.offload = n->offload,
 				.ip = n->ip4,
 				.gateway = n->gw4,
-				.prefix_len = n->prefix_len };
+				.prefix_len = n->prefix_len,
+				.port_ctl_fd = n->kind == JABI_NET_PORT ? JABI_PORT_SOCK_FD : -1,
+				.port_link_fd = boot->port_link_fd,
+				.port_bell_fd = boot->port_bell_fd,
+				.port_kick_fd = boot->port_kick_fd };
 
 	memcpy(c.mac, n->mac, sizeof(c.mac));
 	return net_configure(&c);

@@ -178,7 +178,7 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	if (!vdso || vdso_len > PAGE_SIZE)
 		die("no memory to boot", -ENOMEM);
 	memcpy(vdso, vdso_image, vdso_len);
-	reserved[0] = (struct aspace_range){ boot->arena_base, boot->arena_base + boot->arena_size };
+	reserved[0] = (struct aspace_range){ boot->arena_base, boot->arena_base + boot->arena_size + JABI_PORT_AREA };
 	reserved[1] = (struct aspace_range){ ROUND_DOWN((u64)__image_start, PAGE_SIZE), ROUND_UP((u64)__data_end, PAGE_SIZE) };
 	reserved[2] = (struct aspace_range){ host_vdso ? host_vdso - 16 * PAGE_SIZE : 0, host_vdso ? host_vdso + 2 * PAGE_SIZE : 0 };
 	for (int i = 0; i < 2; i++)

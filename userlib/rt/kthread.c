@@ -237,11 +237,22 @@ static bool anything_runnable(struct kproc *kp)
 	return load_acquire(&kp->dying);
 }
 
+static bool arm_sources(bool on)
+{
+	bool some = false;
+
+	for (struct poll_source *s = sources; s; s = s->next)
+		if (s->arm)
+			some |= s->arm(s->arg, on);
+	return some;
+}
+
 static void sleep_as_watcher(struct kthread *kt)
 {
 	struct pollfd p[MAX_POLL_FDS + 8];
 	s64 deadline = timer_next_expiry(), timeout = -1;
 	u32 n = 0, first_waiter;
+	bool some;
 	u64 count;
 
 	store_release(&watcher_deadline, deadline);
@@ -251,6 +262,7 @@ static void sleep_as_watcher(struct kthread *kt)
 	for (struct poll_source *s = sources; s && n < 8; s = s->next)
 		if (s->host_fd >= 0)
 			p[n++] = (struct pollfd){ .fd = s->host_fd, .events = POLLIN };
+	some = arm_sources(true);
 	first_waiter = n;
 	n = collect_fds(p, n, ARRAY_SIZE(p));
 	if (deadline != TIME_FOREVER) {
@@ -259,7 +271,7 @@ static void sleep_as_watcher(struct kthread *kt)
 			timeout = 0;
 	}
 	full_fence(); /* pairs with kthread_wake and host_signal_note */
-	if (load_acquire(&kt->park_word) || load_acquire(&host_signals) || anything_runnable(kt->kproc) ||
+	if (some || load_acquire(&kt->park_word) || load_acquire(&host_signals) || anything_runnable(kt->kproc) ||
 	    timer_next_expiry() < deadline)
 		timeout = 0;
 	if (host_ppoll(p, n, timeout, NULL) > 0) {
@@ -268,6 +280,7 @@ static void sleep_as_watcher(struct kthread *kt)
 		if (n > first_waiter)
 			deliver_fds(p + first_waiter, n - first_waiter);
 	}
+	(void)arm_sources(false);
 }
 
 /* Sleeps until woken, or as the watcher until there is something to poll. */

@@ -26,6 +26,7 @@ int uthread_start_kernel(const char *name, void (*fn)(void *arg), void *arg) mus
 /* Poll sources: called by the scheduler loop of whichever kThread is there first (never by two at once). Returns whether it did work. */
 struct poll_source {
 	bool (*poll)(void *arg);
+	bool (*arm)(void *arg, bool on); /* may be NULL; the sleeper calls it with true first (true: there is work), with false when awake */
 	void *arg;
 	int host_fd;	/* also waited for (POLLIN) when the whole instance sleeps; -1 if none */
 	u32 busy;	/* scheduler's own */

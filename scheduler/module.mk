@@ -1,0 +1,9 @@
+# junctiond: hosted. The switch between instances.
+junctiond-objs := $(addprefix scheduler/,main.o port.o forward.o direct.o control.o loop.o uplink_tap.o sock_path.o)
+junctiond-libs := -l:libcap.a
+
+$(O)/junctiond: $(addprefix $(O)/hosted/,$(junctiond-objs))
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(V)$(CC) -o $@ $^ $(junctiond-libs)
+-include $(addprefix $(O)/hosted/,$(junctiond-objs:.o=.d))

@@ -1,0 +1,1 @@
+unit-lane-srcs := tests/unit/lane/test_lane.c
