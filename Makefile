@@ -16,6 +16,7 @@ all: $(O)/jctl $(O)/junction-kernel $(O)/junctiond
 include userlib/base/module.mk userlib/rt/module.mk
 -include net/module.mk fs/module.mk userlib/file/module.mk userlib/proc/module.mk userlib/sys/module.mk userlib/entry/module.mk
 -include tools/jctl/module.mk tools/patch/module.mk scheduler/module.mk tests/unit/module.mk $(wildcard tests/unit/*/module.mk)
+include kmod/module.mk
 
 kernel-objs := $(addprefix $(O)/obj/,$(base-objs) $(rt-objs) $(net-objs) $(fs-objs) $(file-objs) $(proc-objs) $(sys-objs) $(entry-objs))
 jctl-all-objs := $(addprefix $(O)/hosted/,$(sort $(jctl-objs) $(patch-objs)))
