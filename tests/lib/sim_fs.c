@@ -235,10 +235,6 @@ void spin_lock_slow(struct spinlock *l)
 	while (!atomic_cas(&l->word, 0u, 1u))
 		sched_yield();
 }
-void spin_unlock_slow(struct spinlock *l)
-{
-	(void)l;
-}
 void mutex_init(struct mutex *m)
 {
 	memset(m, 0, sizeof(*m));

@@ -17,11 +17,14 @@ struct free_block {
 	struct list link;
 };
 
+#define NR_HOT 32
 #define PUNCH_ORDER 6 /* 256 KiB and up are given back at once */
 
 static struct {
 	struct spinlock lock;
 	struct list free[PAGE_ORDER_MAX + 1];
+	void *hot[NR_HOT]; /* [lock] single pages freed last, not merged: cheap to hand out again, and still in the cache */
+	u32 nr_hot;
 	u8 *order_of; /* [lock] per page: order + 1 if the head of a free block */
 	char *base;   /* first managed page, aligned to the largest order relative to arena.base */
 	u64 nr_pages;
@@ -107,6 +110,39 @@ static u64 take_locked(unsigned order)
 	return idx;
 }
 
+static void free_locked(u64 idx, unsigned order)
+{
+	while (order < PAGE_ORDER_MAX) {
+		u64 buddy = idx ^ (1ul << order);
+		struct free_block *b = (void *)(pg.base + buddy * PAGE_SIZE);
+
+		if (pg.order_of[buddy] != order + 1)
+			break;
+		list_del(&b->link);
+		pg.order_of[buddy] = 0;
+		idx &= ~(1ul << order);
+		order++;
+	}
+	free_list_add(idx, order);
+}
+
+static u64 page_index(const void *p)
+{
+	return (u64)((const char *)p - pg.base) / PAGE_SIZE;
+}
+
+/* The hot pages may be what is missing to a larger block. */
+static u64 take_or_merge_locked(unsigned order)
+{
+	u64 idx = take_locked(order);
+
+	if (likely(idx != ~0ull) || !pg.nr_hot)
+		return idx;
+	while (pg.nr_hot)
+		free_locked(page_index(pg.hot[--pg.nr_hot]), 0);
+	return take_locked(order);
+}
+
 void *page_alloc(unsigned order)
 {
 	u64 idx;
@@ -115,7 +151,12 @@ void *page_alloc(unsigned order)
 	if (alloc_should_fail())
 		return NULL;
 	spin_lock(&pg.lock);
-	idx = over_limit(order) ? ~0ull : take_locked(order);
+	if (over_limit(order))
+		idx = ~0ull;
+	else if (order == 0 && pg.nr_hot)
+		idx = page_index(pg.hot[--pg.nr_hot]);
+	else
+		idx = take_or_merge_locked(order);
 	if (idx != ~0ull)
 		pg.used_pages += 1ul << order;
 	spin_unlock(&pg.lock);
@@ -133,7 +174,7 @@ void *page_alloc_zero(unsigned order)
 
 void page_free(void *p, unsigned order)
 {
-	u64 idx = (u64)((char *)p - pg.base) / PAGE_SIZE;
+	u64 idx = page_index(p);
 
 	ASSERT((char *)p >= pg.base && idx + (1ul << order) <= pg.nr_pages && !(idx & ((1ul << order) - 1)));
 	/* Before the block becomes visible as free: nobody may use it while the host drops its pages. */
@@ -141,18 +182,10 @@ void page_free(void *p, unsigned order)
 		pg.punch(arena_offset(p), PAGE_SIZE << order);
 	spin_lock(&pg.lock);
 	pg.used_pages -= 1ul << order;
-	while (order < PAGE_ORDER_MAX) {
-		u64 buddy = idx ^ (1ul << order);
-		struct free_block *b = (void *)(pg.base + buddy * PAGE_SIZE);
-
-		if (pg.order_of[buddy] != order + 1)
-			break;
-		list_del(&b->link);
-		pg.order_of[buddy] = 0;
-		idx &= ~(1ul << order);
-		order++;
-	}
-	free_list_add(idx, order);
+	if (order == 0 && pg.nr_hot < NR_HOT)
+		pg.hot[pg.nr_hot++] = p;
+	else
+		free_locked(idx, order);
 	spin_unlock(&pg.lock);
 }
 

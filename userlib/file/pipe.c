@@ -142,9 +142,9 @@ static ssize pipe_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 		r = !p->writers;
 		mutex_unlock(&p->lock);
 		if (n > 0 && was_full)
-			waitq_wake(&p->wr, POLL_OUT);
+			waitq_wake_unlocked(&p->wr, POLL_OUT);
 		if (more)
-			waitq_wake(&p->rd, WAKE_PASS_ON);
+			waitq_wake_unlocked(&p->rd, WAKE_PASS_ON);
 		if (n || r)
 			return n;
 		if (file_nonblock(f, rwf))
@@ -260,14 +260,14 @@ static ssize pipe_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 		more = !pipe_is_full(p);
 		mutex_unlock(&p->lock);
 		if (n > 0) {
-			waitq_wake(&p->rd, POLL_IN);
+			waitq_wake_unlocked(&p->rd, POLL_IN);
 			done += n;
 		}
 		if (n == -EPIPE && !done)
 			proc_hooks->send_signal_self(SIGPIPE_NR);
 		if (n < 0 || !it->count) {
 			if (more)
-				waitq_wake(&p->wr, WAKE_PASS_ON);
+				waitq_wake_unlocked(&p->wr, WAKE_PASS_ON);
 			return done ? done : n;
 		}
 		if (more && n > 0)

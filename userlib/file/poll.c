@@ -35,6 +35,14 @@ static struct waitq_entry *new_entry(struct poll_state *s)
 	return &b->e[b->used++];
 }
 
+/* Not waitq_unpark_fn: the entries stay registered over wake-ups that turn out to be for nothing. */
+static bool wake_poller(struct waitq_entry *e, u32 events)
+{
+	(void)events;
+	uthread_unpark(e->arg);
+	return true;
+}
+
 static void queue_poll(struct poll_table *pt, struct waitq *q)
 {
 	struct poll_state *s = container_of(pt, struct poll_state, pt);
@@ -44,7 +52,7 @@ static void queue_poll(struct poll_table *pt, struct waitq *q)
 		s->no_memory = true;
 		return;
 	}
-	*e = (struct waitq_entry){ .fn = waitq_unpark_fn, .arg = s->self, .mask = pt->mask };
+	*e = (struct waitq_entry){ .fn = wake_poller, .arg = s->self, .mask = pt->mask };
 	waitq_add(q, e);
 }
 

@@ -48,7 +48,7 @@ static void reset_registers(struct thread *t, const struct exec_result *res)
 	memset(t->ut.xsave, 0, 576);
 	((u32 *)t->ut.xsave)[6] = 0x1f80;
 	*(u16 *)t->ut.xsave = 0x37f;
-	*(u64 *)((char *)t->ut.xsave + 512) = 3; /* XSTATE_BV: x87 and SSE from the image, the rest initial */
+	*(u64 *)((char *)t->ut.xsave + 512) = 0; /* XSTATE_BV: nothing in use, so all initial; MXCSR comes from the image */
 	xstate_load_current();
 	__asm__ volatile("wrfsbase %0" ::"r"(0ul));
 }

@@ -105,7 +105,8 @@ static void xstate_reset(struct thread *t)
 	memset(x, 0, XLEGACY_SIZE);
 	*(u16 *)x = 0x37f;
 	*(u32 *)(x + 24) = 0x1f80;
-	*(u64 *)(x + XHDR_OFFSET) = 3;
+	*(u64 *)(x + XHDR_OFFSET) = 0; /* nothing in use: all initial; MXCSR comes from the image */
+	t->ut.xstate_light = 0;
 	xstate_load_current();
 }
 

@@ -24,6 +24,7 @@
 struct list kproc_list = LIST_INIT(kproc_list);
 struct spinlock kproc_list_lock;
 u64 kthread_xcr0;
+struct xlight kthread_xlight;
 int kthread_wake_fd = -1;
 void (*host_signal_hook)(int sig);
 
@@ -342,6 +343,7 @@ static noreturn_fn void idle_loop(struct kthread *kt)
 			ut = steal(kt);
 		if (ut) {
 			idle_since = 0;
+			kt->switch_tsc = __builtin_ia32_rdtsc();
 			sched_set_current(kt, ut);
 			ctx_switch(&kt->idle_rsp, ut->ctx_rsp);
 			finish_switch();

@@ -6,6 +6,10 @@
 #include "userlib/rt/sched.h"
 
 extern u64 kthread_xcr0; /* vector components the host enabled */
+extern struct xlight {
+	u64 opmask_offset, hi16_offset;
+	bool usable; /* the host's XCR0 and the CPU allow the light image */
+} kthread_xlight;
 extern int kthread_wake_fd; /* the launcher's eventfd: wakes the watcher */
 
 /* A kProc's memory is about to be freed: proc/ drops its address space's bookkeeping. Its host process is gone or never was. */
@@ -33,5 +37,8 @@ void ctx_switch(u64 *save_rsp, u64 load_rsp);
 void xsave_compact(void *area, u64 mask);
 void xsave_standard(void *area, u64 mask);
 long xstate_restore(const void *area, u64 mask);
+/* The light image (switch.S): true if it was enough. Offsets of opmask and Hi16_ZMM in the standard format (CPUID leaf 0xd). */
+u32 xsave_light(void *area, u64 opmask_offset, u64 hi16_offset);
+u32 xrestore_light(const void *area, u64 opmask_offset, u64 hi16_offset);
 
 #endif

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow halves of spinlock (host futex after a short spin) and the parking mutex. */
+/* The slow half of spinlock (naps in the host after a short spin) and the parking mutex. */
 #include "userlib/rt/lock.h"
 #include "userlib/base/log.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/uthread.h"
 
 #define SPIN_TRIES 200
+#define NAP_MIN_NS 20000
+#define NAP_MAX_NS 500000
 
 void spin_lock_slow(struct spinlock *l)
 {
-	for (int i = 0; i < SPIN_TRIES; i++) {
-		if (spin_trylock(l))
-			return;
-		cpu_pause();
-	}
-	while (atomic_xchg(&l->word, 2u) != 0)
-		host_futex_wait(&l->word, 2, -1);
-}
+	s64 nap = NAP_MIN_NS;
 
-void spin_unlock_slow(struct spinlock *l)
-{
-	host_futex_wake(&l->word, 1);
+	for (;;) {
+		for (int i = 0; i < SPIN_TRIES; i++) {
+			if (spin_trylock(l))
+				return;
+			cpu_pause();
+		}
+		host_futex_wait(&l->word, 1, nap); /* returns at once if the lock was freed meanwhile */
+		nap = MIN(nap * 2, (s64)NAP_MAX_NS);
+	}
 }
 
 struct mutex_waiter {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spinlock: short critical sections, works between kProcs (the word is in the arena); spins a little, then waits in the host on the
- * word, since the holder's kThread may have lost its core. Kernel code is never preempted by a uThread switch, only by the host.
+ * spinlock: short critical sections, works between kProcs (the word is in the arena); spins a little, then naps in the host, since the
+ * holder's kThread may have lost its core. Nobody is woken from a nap, it ends by itself: so an unlock is a plain store, a third of a
+ * locked exchange, on every path there is. Kernel code is never preempted by a uThread switch, only by the host.
  * Nothing may park with a spinlock held. mutex: may be held across park; uThread context only.
  */
 #ifndef USERLIB_RT_LOCK_H
@@ -11,11 +12,10 @@
 #include "base/list.h"
 
 struct spinlock {
-	u32 word; /* 0 free, 1 held, 2 held with waiters in the host */
+	u32 word; /* 0 free, 1 held */
 };
 #define SPINLOCK_INIT { 0 }
 void spin_lock_slow(struct spinlock *l);
-void spin_unlock_slow(struct spinlock *l);
 static inline void spin_init(struct spinlock *l)
 {
 	store_relaxed(&l->word, 0);
@@ -31,8 +31,7 @@ static inline void spin_lock(struct spinlock *l)
 }
 static inline void spin_unlock(struct spinlock *l)
 {
-	if (unlikely(__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2))
-		spin_unlock_slow(l);
+	store_release(&l->word, 0u);
 }
 static inline bool spin_is_locked(struct spinlock *l)
 {

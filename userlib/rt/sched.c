@@ -17,6 +17,11 @@ enum { PREV_NONE, PREV_PARK, PREV_YIELD, PREV_EXIT };
 
 u32 sched_nr_cores = 1;
 
+static u64 tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 struct uthread *uthread_self(void)
 {
 	return kt_self()->current;
@@ -27,11 +32,12 @@ bool uthread_signal_pending(void)
 	return load_acquire(&uthread_self()->signal_pending) != 0;
 }
 
-static void runq_push(struct kthread *kt, struct uthread *ut)
+/* `now`: TSC, near enough */
+static void runq_push(struct kthread *kt, struct uthread *ut, u64 now)
 {
 	spin_lock(&kt->runq_lock);
 	if (!kt->runq_len)
-		kt->runq_since = __builtin_ia32_rdtsc();
+		kt->runq_since = now;
 	list_add_tail(&kt->runq, &ut->run_node);
 	store_release(&kt->runq_len, kt->runq_len + 1);
 	spin_unlock(&kt->runq_lock);
@@ -60,7 +66,7 @@ void sched_enqueue(struct uthread *ut)
 	struct kproc *kp = ut->kproc;
 
 	if (kt->kproc == kp) {
-		runq_push(kt, ut);
+		runq_push(kt, ut, tsc());
 		/*
 		 * One waiting uThread is usually taken over when the current one blocks, without an interrupt to another core; a second
 		 * is surplus. Where the tick has lately seen one wait long, wake-ups are eager for a while.
@@ -79,30 +85,25 @@ void sched_enqueue(struct uthread *ut)
 			kt = kp->kthreads[i];
 			break;
 		}
-	runq_push(kt, ut);
+	runq_push(kt, ut, tsc());
 	full_fence(); /* pairs with kthread_sleep: queue first, then look whether it sleeps */
 	kthread_wake(kt);
 }
 
 void uthread_unpark(struct uthread *ut)
 {
-	u32 s = load_acquire(&ut->state);
+	u32 s;
 
-	full_fence(); /* the caller's change of the condition is visible before the state is read; pairs with dispatch's xchg */
-	for (;;) {
-		s = load_acquire(&ut->state);
-		if (s == UT_PARKED) {
-			if (atomic_cas(&ut->state, (u32)UT_PARKED, (u32)UT_RUNNABLE)) {
-				sched_enqueue(ut);
-				return;
-			}
-		} else if (s == UT_RUNNING) {
-			if (atomic_cas(&ut->state, (u32)UT_RUNNING, (u32)UT_NOTIFIED))
-				return;
-		} else {
+	do {
+		/* A locked exchange, failed or not, is the fence between the caller's change of the condition and our look at the state. */
+		if (atomic_cas(&ut->state, (u32)UT_PARKED, (u32)UT_RUNNABLE)) {
+			sched_enqueue(ut);
 			return;
 		}
-	}
+		if (atomic_cas(&ut->state, (u32)UT_RUNNING, (u32)UT_NOTIFIED))
+			return;
+		s = load_acquire(&ut->state);
+	} while (s == UT_PARKED || s == UT_RUNNING);
 }
 
 /* Runs on whatever context comes after a switch: the previous uThread's registers are saved now. */
@@ -121,11 +122,11 @@ void finish_switch(void)
 			break;
 		/* notified meanwhile */
 		store_release(&ut->state, UT_RUNNABLE);
-		runq_push(kt, ut);
+		runq_push(kt, ut, kt->switch_tsc);
 		break;
 	case PREV_YIELD:
 		store_release(&ut->state, UT_RUNNABLE);
-		runq_push(kt, ut);
+		runq_push(kt, ut, kt->switch_tsc);
 		break;
 	case PREV_EXIT:
 		((void (*)(struct uthread *))ut->karg)(ut);
@@ -136,16 +137,6 @@ void finish_switch(void)
 }
 
 /* CPU time is counted in TSC cycles (one rdtsc a switch) and turned into ns when somebody asks (uthread_cpu_ns). */
-static u64 tsc(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
-static void account_out(struct uthread *ut)
-{
-	ut->cpu_cycles += tsc() - ut->run_start;
-}
-
 static struct {
 	u64 tsc;
 	s64 ns;
@@ -175,13 +166,13 @@ u64 uthread_cpu_ns(const struct uthread *ut)
 /* Makes `ut` current on kt; the caller then switches to ut->ctx_rsp. */
 void sched_set_current(struct kthread *kt, struct uthread *ut)
 {
-	atomic_xchg(&ut->state, (u32)UT_RUNNING);
 	store_release(&ut->kt, kt);
 	kt->current = ut;
 	kt->kstack_tf = ut->tf;
 	kt->nr_switches++;
 	ut->nr_switches++;
-	full_fence(); /* pairs with sched_kick: current is visible before signal_pending is read */
+	/* pairs with uthread_unpark, and with sched_kick: current is visible before signal_pending is read */
+	atomic_xchg(&ut->state, (u32)UT_RUNNING);
 	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched);
 }
 
@@ -192,13 +183,12 @@ static void restore_program_state(struct uthread *ut)
 
 	if (ut->flags & UTF_KERNEL)
 		return;
-	ut->run_start = tsc();
+	ut->run_start = kt->switch_tsc;
 	__asm__ volatile("wrfsbase %0" ::"r"(ut->fs_base));
-	if (kt->fpu_owner == ut && ut->xstate_in_memory == 2) {
-		ut->xstate_in_memory = 0; /* nobody else used this kThread's registers, and we used no other's */
-	} else {
+	if (kt->fpu_owner == ut && ut->xstate_in_memory == 2)
+		ut->xstate_in_memory = ut->xstate_light = 0; /* nobody else used this kThread's registers, and we used no other's */
+	else
 		xstate_load_current();
-	}
 	kt->fpu_owner = ut;
 }
 
@@ -210,11 +200,16 @@ static void save_program_state(struct uthread *ut)
 		return;
 	__asm__ volatile("rdfsbase %0" : "=r"(ut->fs_base));
 	if (!ut->xstate_in_memory) {
-		xsave_compact(ut->xsave, XSAVE_MASK & kthread_xcr0);
+		const struct xlight *x = &kthread_xlight;
+
+		ut->xstate_light = x->usable && xsave_light(ut->xsave, x->opmask_offset, x->hi16_offset);
+		if (!ut->xstate_light)
+			xsave_compact(ut->xsave, XSAVE_MASK & kthread_xcr0);
 		ut->xstate_in_memory = 2; /* also still in this kThread's registers */
 		kt->fpu_owner = ut;
 	}
-	account_out(ut);
+	kt->switch_tsc = tsc();
+	ut->cpu_cycles += kt->switch_tsc - ut->run_start;
 }
 
 static void switch_out(u32 action)
@@ -260,8 +255,10 @@ int uthread_park(s64 deadline_ns)
 	int r = 0;
 
 	ASSERT(ut != &kt_self()->idle_ut);
-	if (atomic_cas(&ut->state, (u32)UT_NOTIFIED, (u32)UT_RUNNING))
+	if (load_relaxed(&ut->state) == UT_NOTIFIED) { /* only we leave that state */
+		atomic_xchg(&ut->state, (u32)UT_RUNNING);
 		return 0;
+	}
 	if (deadline_ns == TIME_FOREVER) {
 		switch_out(PREV_PARK);
 		return 0;
@@ -409,21 +406,27 @@ void xstate_save_current(void)
 {
 	struct uthread *ut = uthread_self();
 
-	if (ut->xstate_in_memory)
+	if (ut->xstate_in_memory && !ut->xstate_light)
 		return;
+	if (ut->xstate_in_memory)
+		xstate_load_current();
 	xsave_standard(ut->xsave, XSAVE_MASK & kthread_xcr0);
 }
 
 void xstate_load_current(void)
 {
 	struct uthread *ut = uthread_self();
+	const struct xlight *x = &kthread_xlight;
 
-	if (xstate_restore(ut->xsave, XSAVE_MASK & kthread_xcr0)) {
+	if (ut->xstate_light && xrestore_light(ut->xsave, x->opmask_offset, x->hi16_offset)) {
+		/* done */
+	} else if (xstate_restore(ut->xsave, XSAVE_MASK & kthread_xcr0)) {
 		/* A frame the program built: reset to the initial state, as good as any. */
 		memset((char *)ut->xsave, 0, 576);
 		((u32 *)ut->xsave)[6] = 0x1f80;
 		(void)xstate_restore(ut->xsave, XSAVE_MASK & kthread_xcr0);
 	}
 	ut->xstate_in_memory = 0;
+	ut->xstate_light = 0;
 	kt_self()->fpu_owner = ut;
 }

@@ -41,7 +41,8 @@ struct uthread {
 	void *xsave;	       /* [I] 64-byte aligned area under the trapframe */
 	u64 fs_base;	       /* [owner] while not running */
 	u32 signal_pending;    /* [a] proc/signal.c: something to look at before user mode / ends interruptible waits */
-	u32 xstate_in_memory;  /* [owner] */
+	u32 xstate_in_memory;  /* [owner] 0: in the registers; 1: in *xsave; 2: in both */
+	u32 xstate_light;      /* [owner] *xsave holds a light image (switch.S) */
 	u64 run_start, cpu_cycles; /* [owner] TSC: when dispatched; sum of finished slices */
 	u64 nr_switches;
 	void (*kfn)(void *);   /* kernel-internal uThreads */
@@ -73,6 +74,7 @@ struct kthread {
 	struct list runq;	   /* [runq_lock] */
 	u32 runq_len;		   /* [a] */
 	u32 eager;		   /* [owner] next wake-ups that fetch an idle kThread at once */
+	u64 switch_tsc;		   /* [owner] TSC of the last dispatch */
 	u64 runq_since;		   /* [runq_lock] TSC when it last became non-empty */
 	u32 park_word;		   /* [a] futex: 1 = wake-up posted */
 	u32 sleeping;		   /* [a] KT_AWAKE, KT_FUTEX, KT_WATCHER */

@@ -109,6 +109,27 @@ static void frame_from_host(struct trapframe *tf, struct host_ucontext *uc)
 	tf->pad = uc->trapno << 32 | (u32)uc->err; /* fault_from_host */
 }
 
+/*
+ * The host marks x87 as in use in every frame. If it is in its initial state the mark goes: who restores the image then keeps the
+ * x87 out of the registers that are in use, and the next switch is a light one.
+ */
+static void trim_x87(void *image)
+{
+	const u64 *x = image;
+	u64 any = x[1] | x[2];
+
+	for (int i = 4; i < 20; i++)
+		any |= x[i];
+	if (!any && x[0] == 0x37f && x[64] & ~1ull)
+		((u64 *)image)[64] &= ~1ull;
+}
+
+static void trim_host_frame(struct host_ucontext *uc)
+{
+	if (*(u32 *)(uc->fpstate + 464) == 0x46505853) /* FP_XSTATE_MAGIC1: there is a header */
+		trim_x87(uc->fpstate);
+}
+
 /* The vector registers of an interrupted program, out of the host's frame into the uThread's save area. */
 static void save_vector_state(struct uthread *ut, struct host_ucontext *uc)
 {
@@ -122,8 +143,11 @@ static void save_vector_state(struct uthread *ut, struct host_ucontext *uc)
 	memcpy(ut->xsave, uc->fpstate, size);
 	if (size == 512)
 		memset((char *)ut->xsave + 512, 0, 64);
+	else
+		trim_x87(ut->xsave);
 	*(u64 *)((char *)ut->xsave + 512) &= XSAVE_MASK;
 	ut->xstate_in_memory = 1;
+	ut->xstate_light = 0;
 	kt_self()->fpu_owner = NULL;
 }
 
@@ -149,6 +173,7 @@ static void on_sigsys(int sig, struct host_siginfo *si, struct host_ucontext *uc
 	}
 	kt->nr_traps++;
 	frame_from_host(tf, uc);
+	trim_host_frame(uc);
 	xstate_restore(uc->fpstate, XSAVE_MASK & kthread_xcr0);
 	kt->fpu_owner = kt->current;
 	tf->rax = tf->orig_rax = (u64)(s64)si->sys.syscall;
@@ -213,6 +238,7 @@ static void on_kick(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 	if (from_kernel(uc)) {
 		if (kt->current != &kt->idle_ut)
 			store_release(&kt->work, 1u);
+		trim_host_frame(uc);
 		rewind_exit(uc);
 		return;
 	}
@@ -232,6 +258,7 @@ static void on_external(int sig, struct host_siginfo *si, struct host_ucontext *
 	if (from_kernel(uc)) {
 		if (kt->current != &kt->idle_ut)
 			store_release(&kt->work, 1u);
+		trim_host_frame(uc);
 		rewind_exit(uc);
 		return;
 	}
@@ -248,6 +275,26 @@ static void set_handler(int sig, void *fn)
 		panic("cannot handle host signal %d", sig);
 }
 
+static u32 cpuid_part(u32 leaf, u32 sub, int part)
+{
+	u32 r[4] = { leaf, 0, sub, 0 };
+
+	__asm__ volatile("cpuid" : "+a"(r[0]), "=b"(r[1]), "+c"(r[2]), "=d"(r[3]));
+	return r[part];
+}
+
+/* XGETBV(1) must exist; with AVX-512 state also the byte/word instructions, for 64-bit mask moves. */
+static void find_light_image(void)
+{
+	struct xlight *x = &kthread_xlight;
+
+	x->usable = cpuid_part(0xd, 1, 0) & 4 && (!(kthread_xcr0 & 0xe0) || cpuid_part(7, 0, 1) & 1u << 30);
+	if (kthread_xcr0 & 0x20)
+		x->opmask_offset = cpuid_part(0xd, 5, 1);
+	if (kthread_xcr0 & 0x80)
+		x->hi16_offset = cpuid_part(0xd, 7, 1);
+}
+
 void trap_process_init(void)
 {
 	static const u8 faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
@@ -256,6 +303,7 @@ void trap_process_init(void)
 
 	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
 	kthread_xcr0 = (u64)hi << 32 | lo;
+	find_light_image();
 	set_handler(SIGSYS, (void *)on_sigsys);
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		set_handler(faults[i], (void *)on_fault);

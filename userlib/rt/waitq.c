@@ -24,7 +24,7 @@ void waitq_add(struct waitq *q, struct waitq_entry *e)
 
 void waitq_del(struct waitq_entry *e)
 {
-	struct waitq *q = READ_ONCE(e->queue);
+	struct waitq *q = load_acquire(&e->queue);
 
 	if (!q)
 		return;
@@ -47,7 +47,14 @@ void waitq_wake_n(struct waitq *q, u32 events, unsigned nr_exclusive)
 
 			if (!(e->mask & events))
 				continue;
-			if (e->fn(e, events) && excl && --nr_exclusive == 0)
+			if (!e->fn(e, events))
+				continue;
+			if (e->fn == waitq_unpark_fn) {
+				/* Its owner is awake: off the queue here, so that waitq_del need not lock. e is not ours after the store. */
+				list_del(&e->node);
+				store_release(&e->queue, (struct waitq *)NULL);
+			}
+			if (excl && --nr_exclusive == 0)
 				break;
 		}
 	}

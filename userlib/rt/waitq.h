@@ -48,6 +48,12 @@ static inline void waitq_wake(struct waitq *q, u32 events)
 	if (!waitq_is_empty(q))
 		waitq_wake_n(q, events, 1);
 }
+/* The same where a mutex_unlock (a locked exchange) lies between the change of the condition and this: no further fence. */
+static inline void waitq_wake_unlocked(struct waitq *q, u32 events)
+{
+	if (!waitq_is_empty(q))
+		waitq_wake_n(q, events, 1);
+}
 static inline void waitq_wake_everyone(struct waitq *q)
 {
 	full_fence();
@@ -55,7 +61,7 @@ static inline void waitq_wake_everyone(struct waitq *q)
 		waitq_wake_n(q, WAKE_ALL, ~0u);
 }
 
-/* An entry that unparks the calling uThread. */
+/* An entry that unparks the calling uThread, and is off the queue then. */
 bool waitq_unpark_fn(struct waitq_entry *e, u32 events);
 #define WAITQ_ENTRY_SELF(msk, excl) \
 	{ .fn = waitq_unpark_fn, .arg = uthread_self(), .mask = (msk), .exclusive = (excl) }
