@@ -262,3 +262,5 @@ ssize path_name(const struct path *p, const struct path *root, char *buf, size_t
 	(void)mark_deleted;
 	return (ssize)str_copy(buf, "/file", size) + 1;
 }
+
+void (*uaccess_prepare)(u64 addr, u64 len);
