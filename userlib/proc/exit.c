@@ -4,6 +4,7 @@
 #include "userlib/base/string.h"
 #include "userlib/file/tty.h"
 #include "userlib/proc/futex.h"
+#include "userlib/proc/ipc.h"
 #include "userlib/proc/mm.h"
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/wait.h"
@@ -154,6 +155,7 @@ static void last_thread_exit(struct uproc *p)
 		instance_exit_hook(p->exit_status);
 	if (p->sid == p->pid)
 		tty_session_leader_exit(READ_ONCE(p->ctty), p->sid);
+	ipc_sem_exit(p);
 	release_resources(p);
 	pgrp_check_orphaned(p);
 	reparent_children(p);

@@ -115,6 +115,20 @@ int mm_mlockall(struct mm *mm, int flags);
 int mm_munlockall(struct mm *mm);
 u64 mm_brk(struct mm *mm, u64 addr);
 
+/*
+ * Shared objects with an owner (System V segments). new: all pages of the file's first len bytes; a reference for the caller; gone(owner)
+ * is called without locks when the last reference goes. References are the mappings and those taken here.
+ */
+int vmo_new_owned(struct file *f, u64 len, void (*gone)(void *owner), void *owner, struct vm_object **out) must_check;
+void vmo_disown_put(struct vm_object *o); /* drops a reference; nobody is told */
+bool vmo_get_unless_gone(struct vm_object *o);
+u32 vmo_refs(const struct vm_object *o);
+void vmo_drop(struct vm_object *o); /* without locks */
+/* shmat's mapping of all of o, shared; addr 0: anywhere; replace: over what is there. Its address or -errno. */
+long mm_map_object(struct mm *mm, u64 addr, u64 len, int prot, struct vm_object *o, bool replace);
+/* Unmaps what mm has left of the mapping of an object with this `gone` that began at addr. *out: the object, referenced. -EINVAL: none. */
+int mm_unmap_object(struct mm *mm, u64 addr, void (*gone)(void *owner), struct vm_object **out);
+
 /* --- for the loader and entry/ (same rules, no limits of the program's own apply) --- */
 /* Fixed private anonymous memory at a range that must be free: -EADDRINUSE if not. vmf: VMF_* to add. */
 int mm_map_anon_at(struct mm *mm, u64 addr, u64 len, int prot, u32 vmf) must_check;

@@ -404,6 +404,49 @@ long mm_mmap(struct mm *mm, u64 addr, u64 len, int prot, int flags, struct file 
 	return r == -EADDRINUSE ? -ENOMEM : r;
 }
 
+/* --- objects --- */
+
+long mm_map_object(struct mm *mm, u64 addr, u64 len, int prot, struct vm_object *o, bool replace)
+{
+	struct map_req q = { .addr = addr, .len = len, .prot = prot, .fd = -1, .obj = o, .fixed = addr != 0, .noreplace = !replace,
+			     .vmf = VMF_SHARED | (prot & PROT_WRITE ? VMF_MAYWRITE : 0) };
+	long r = check_range(&q);
+
+	if (!r)
+		r = map_with_hooks(mm, &q, true);
+	return r == -EADDRINUSE || r == -EEXIST || r == -EPERM ? -EINVAL : r;
+}
+
+int mm_unmap_object(struct mm *mm, u64 addr, void (*gone)(void *owner), struct vm_object **out)
+{
+	struct vm_object *o = NULL;
+	struct vma *v, *next;
+	u64 start, end;
+	int r = -EINVAL;
+
+	as_lock(mm->as);
+	for (v = vma_find(&mm->as->tree, addr); v; v = next) {
+		next = vma_next(&mm->as->tree, v);
+		start = v->start;
+		end = v->end;
+		if (o && start - addr >= o->nr_pages << PAGE_SHIFT)
+			break;
+		if (v->mm != mm || !v->obj || v->obj->gone != gone || start - addr != v->off || (o && v->obj != o))
+			continue;
+		if (!o)
+			o = vmo_get(v->obj);
+		r = mm_unmap_locked(mm, start, end);
+		if (r)
+			break;
+		next = vma_find(&mm->as->tree, end);
+	}
+	as_unlock(mm->as);
+	*out = o;
+	if (r && o)
+		vmo_put(o);
+	return r;
+}
+
 /* --- brk --- */
 
 u64 mm_brk(struct mm *mm, u64 addr)

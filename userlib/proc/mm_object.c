@@ -30,6 +30,8 @@ void vmo_put(struct vm_object *o)
 
 	if (!o || !ref_put(&o->ref))
 		return;
+	if (o->gone)
+		o->gone(o->owner);
 	for (i = 0; i < o->nr_pages; i++)
 		if (o->pages[i])
 			o->inode->ops->put_page(o->inode, o->first_page + i, o->pages[i]);
@@ -143,6 +145,38 @@ int vmo_new_file(struct file *f, bool shared, bool write, u64 off, u64 len, stru
 {
 	*out = NULL;
 	return f->ops->maps_zero ? 0 : make_object(f->inode, &f->path, shared, write, off, len, out);
+}
+
+int vmo_new_owned(struct file *f, u64 len, void (*gone)(void *owner), void *owner, struct vm_object **out)
+{
+	int r = vmo_new_file(f, true, true, 0, len, out);
+
+	if (!r) {
+		(*out)->gone = gone;
+		(*out)->owner = owner;
+	}
+	return r;
+}
+
+void vmo_disown_put(struct vm_object *o)
+{
+	o->gone = NULL;
+	vmo_put(o);
+}
+
+bool vmo_get_unless_gone(struct vm_object *o)
+{
+	return ref_get_unless_zero(&o->ref);
+}
+
+u32 vmo_refs(const struct vm_object *o)
+{
+	return load_relaxed(&o->ref.count);
+}
+
+void vmo_drop(struct vm_object *o)
+{
+	vmo_put(o);
 }
 
 int vmo_new_like(const struct vm_object *o, bool shared, u64 off, u64 len, struct vm_object **out)

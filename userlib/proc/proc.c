@@ -118,6 +118,7 @@ struct uproc *uproc_alloc(void)
 	list_init(&p->all_link);
 	list_init(&p->threads);
 	list_init(&p->posix_timers);
+	list_init(&p->sem_undos);
 	waitq_init(&p->signal_wait);
 	waitq_init(&p->wait_children);
 	waitq_init(&p->stop_wait);

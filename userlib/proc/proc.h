@@ -112,6 +112,7 @@ struct uproc {
 	s64 cpu_ns_seen;		/* [a] CPU time at the last look, for CPU-time posix timers */
 	int next_timer_id;		/* [timers_lock] */
 	u64 nr_forks;
+	struct list sem_undos;		/* ipc_sem.c: its lock */
 };
 
 struct thread {

@@ -4,6 +4,7 @@
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
 #include "userlib/proc/cpu_info.h"
+#include "userlib/proc/ipc.h"
 #include "userlib/proc/procfs_internal.h"
 #include "userlib/proc/uts.h"
 
@@ -83,6 +84,23 @@ static int show_boot_id(struct ptext *o, const struct pinode *pi)
 	return 0;
 }
 
+static int show_shm(struct ptext *o, const struct pinode *pi)
+{
+	(void)pi;
+	return ipc_shm_show(o);
+}
+static int show_sem(struct ptext *o, const struct pinode *pi)
+{
+	(void)pi;
+	return ipc_sem_show(o);
+}
+static int show_msg(struct ptext *o, const struct pinode *pi)
+{
+	(void)pi;
+	return ipc_msg_show(o);
+}
+static const struct pnode sysvipc_children[] = { P_FILE("shm", show_shm), P_FILE("sem", show_sem), P_FILE("msg", show_msg), P_END };
+
 static const struct pnode random_children[] = {
 	P_TEXT("entropy_avail", "256\n"), P_TEXT("poolsize", "256\n"), P_FILE("uuid", show_uuid),
 	P_FILE("boot_id", show_boot_id),  P_END,
@@ -95,8 +113,9 @@ static const struct pnode kernel_children[] = {
 	P_TEXT("core_pattern", "core\n"), P_TEXT("core_uses_pid", "0\n"), P_TEXT("dmesg_restrict", "1\n"),
 	P_TEXT("kptr_restrict", "1\n"), P_TEXT("perf_event_paranoid", "4\n"), P_TEXT("sched_rt_runtime_us", "950000\n"),
 	P_TEXT("sched_rt_period_us", "1000000\n"), P_TEXT("tainted", "0\n"), P_TEXT("msgmax", "8192\n"),
-	P_TEXT("shmmax", "18446744073692774399\n"), P_TEXT("shmall", "18446744073692774399\n"), P_TEXT("shmmni", "4096\n"),
-	P_TEXT("sem", "32000\t1024000000\t500\t32000\n"), P_DIR("random", random_children), P_END,
+	P_TEXT("msgmnb", "16384\n"), P_TEXT("msgmni", "4096\n"),
+	P_TEXT("shmmax", "2147483648\n"), P_TEXT("shmall", "18446744073692774399\n"), P_TEXT("shmmni", "4096\n"),
+	P_TEXT("sem", "32000\t1024000000\t500\t4096\n"), P_DIR("random", random_children), P_END,
 };
 static const struct pnode vm_children[] = {
 	P_TEXT("overcommit_memory", "0\n"), P_TEXT("overcommit_ratio", "50\n"), P_TEXT("max_map_count", "65530\n"),
@@ -221,7 +240,7 @@ static const struct pnode root_children[] = {
 	P_TEXT("partitions", "major minor  #blocks  name\n\n"), P_TEXT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n"),
 	P_TEXT("modules", ""), P_TEXT("diskstats", ""), P_TEXT("interrupts", ""), P_TEXT("cgroups",
 	"#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t0\t1\t1\ncpu\t0\t1\t1\ncpuacct\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n"),
-	P_DIR("sys", sys_children), P_DIR("tty", no_children), P_DIR("bus", no_children), P_END,
+	P_DIR("sysvipc", sysvipc_children), P_DIR("sys", sys_children), P_DIR("tty", no_children), P_DIR("bus", no_children), P_END,
 };
 static const struct pnode root = {
 	.name = "proc", .mode = S_IFDIR | 0555, .children = root_children, .dyn = &procfs_root_dyn,

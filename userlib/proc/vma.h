@@ -27,6 +27,8 @@ struct vm_object {
 	int host_fd;	     /* [I] VMO_HOST: borrowed, lives as long as the inode */
 	u64 first_page, nr_pages; /* [I] VMO_ARENA: file pages covered by pages[]; what lies behind was beyond the end of file */
 	void **pages;	     /* [I] VMO_ARENA: referenced pages; NULL = a hole (private mappings only) */
+	void (*gone)(void *owner); /* [I] NULL or called without locks before the object is freed */
+	void *owner;
 	struct vm_object *next_dead;
 };
 

@@ -17,6 +17,7 @@
 #include "userlib/sys/sys_xattr_calls.h"
 #include "userlib/proc/clone.h"
 #include "userlib/proc/exec.h"
+#include "userlib/proc/ipc.h"
 #include "userlib/proc/wait.h"
 #include "userlib/proc/pgrp.h"
 
@@ -151,6 +152,10 @@
 	SYS(5, mount, 0, const char __app *, source, const char __app *, target, const char __app *, type, unsigned long, flags, const char __app *, data) \
 	SYS(3, mprotect, 0, u64, addr, u64, len, int, prot) \
 	SYS(5, mremap, 0, u64, addr, u64, old_len, u64, new_len, int, flags, u64, new_addr) \
+	SYS(3, msgctl, 0, int, id, int, cmd, void __app *, buf) \
+	SYS(2, msgget, 0, int, key, int, flags) \
+	SYS(5, msgrcv, 0, int, id, void __app *, msg, size_t, size, s64, type, int, flags) \
+	SYS(4, msgsnd, 0, int, id, const void __app *, msg, size_t, size, int, flags) \
 	SYS(3, msync, 0, u64, addr, u64, len, int, flags) \
 	SYS(2, munlock, 0, u64, addr, u64, len) \
 	SYS(0, munlockall, 0) \
@@ -214,6 +219,10 @@
 	SYS(3, sched_setscheduler, 0, int, pid, int, policy, const void __app *, param) \
 	SYS(0, sched_yield, 0) \
 	SYS(5, select, 0, int, n, void __app *, rd, void __app *, wr, void __app *, ex, void __app *, timeout) \
+	SYS(4, semctl, 0, int, id, int, num, int, cmd, u64, arg) \
+	SYS(3, semget, 0, int, key, int, nsems, int, flags) \
+	SYS(3, semop, 0, int, id, void __app *, sops, unsigned, n) \
+	SYS(4, semtimedop, 0, int, id, void __app *, sops, unsigned, n, const void __app *, timeout) \
 	SYS(4, sendfile, 0, int, out_fd, int, in_fd, s64 __app *, pos, size_t, count) \
 	SYS(4, sendmmsg, 0, int, fd, void __app *, vec, unsigned, n, unsigned, flags) \
 	SYS(3, sendmsg, 0, int, fd, const void __app *, msg, unsigned, flags) \
@@ -239,6 +248,10 @@
 	SYS(2, settimeofday, 0, const void __app *, tv, const void __app *, tz) \
 	SYS(1, setuid, 0, u32, uid) \
 	SYS(5, setxattr, 0, const char __app *, path, const char __app *, name, const void __app *, value, size_t, size, int, flags) \
+	SYS(3, shmat, 0, int, id, u64, addr, int, flags) \
+	SYS(3, shmctl, 0, int, id, int, cmd, void __app *, buf) \
+	SYS(1, shmdt, 0, u64, addr) \
+	SYS(3, shmget, 0, int, key, size_t, size, int, flags) \
 	SYS(2, shutdown, 0, int, fd, int, how) \
 	SYS(2, sigaltstack, 0, const void __app *, ss, void __app *, old) \
 	SYS(3, signalfd, 0, int, fd, const u64 __app *, mask, size_t, size) \
