@@ -142,12 +142,16 @@ static const struct pnode sys_net_children[] = {
 static const struct pnode inotify_children[] = {
 	P_TEXT("max_queued_events", "16384\n"), P_TEXT("max_user_instances", "128\n"), P_TEXT("max_user_watches", "65536\n"), P_END,
 };
+static const struct pnode mqueue_children[] = {
+	P_TEXT("queues_max", "256\n"), P_TEXT("msg_max", "10\n"), P_TEXT("msgsize_max", "8192\n"), P_TEXT("msg_default", "10\n"),
+	P_TEXT("msgsize_default", "8192\n"), P_END,
+};
 static const struct pnode epoll_children[] = { P_TEXT("max_user_watches", "1000000\n"), P_END };
 static const struct pnode sys_fs_children[] = {
 	P_TEXT("file-max", "9223372036854775807\n"), P_TEXT("nr_open", "1048576\n"), P_TEXT("file-nr", "0\t0\t9223372036854775807\n"),
 	P_TEXT("pipe-max-size", "1048576\n"), P_TEXT("aio-max-nr", "65536\n"), P_TEXT("protected_symlinks", "0\n"),
 	P_TEXT("protected_hardlinks", "0\n"), P_TEXT("suid_dumpable", "0\n"), P_DIR("inotify", inotify_children),
-	P_DIR("epoll", epoll_children), P_END,
+	P_DIR("mqueue", mqueue_children), P_DIR("epoll", epoll_children), P_END,
 };
 static const struct pnode sys_children[] = {
 	P_DIR("kernel", kernel_children), P_DIR("vm", vm_children), P_DIR("net", sys_net_children), P_DIR("fs", sys_fs_children), P_END,

@@ -18,6 +18,7 @@
 #include "userlib/proc/clone.h"
 #include "userlib/proc/exec.h"
 #include "userlib/proc/ipc.h"
+#include "userlib/proc/mqueue.h"
 #include "userlib/proc/wait.h"
 #include "userlib/proc/pgrp.h"
 
@@ -151,6 +152,12 @@
 	SYS(6, mmap, 0, u64, addr, u64, len, int, prot, int, flags, int, fd, u64, off) \
 	SYS(5, mount, 0, const char __app *, source, const char __app *, target, const char __app *, type, unsigned long, flags, const char __app *, data) \
 	SYS(3, mprotect, 0, u64, addr, u64, len, int, prot) \
+	SYS(3, mq_getsetattr, 0, int, fd, const void __app *, new_attr, void __app *, old_attr) \
+	SYS(2, mq_notify, 0, int, fd, const void __app *, sev) \
+	SYS(4, mq_open, 0, const char __app *, name, int, flags, unsigned, mode, const void __app *, attr) \
+	SYS(5, mq_timedreceive, 0, int, fd, char __app *, msg, size_t, len, unsigned __app *, prio, const void __app *, timeout) \
+	SYS(5, mq_timedsend, 0, int, fd, const char __app *, msg, size_t, len, unsigned, prio, const void __app *, timeout) \
+	SYS(1, mq_unlink, 0, const char __app *, name) \
 	SYS(5, mremap, 0, u64, addr, u64, old_len, u64, new_len, int, flags, u64, new_addr) \
 	SYS(3, msgctl, 0, int, id, int, cmd, void __app *, buf) \
 	SYS(2, msgget, 0, int, key, int, flags) \
