@@ -173,7 +173,7 @@ static void restart(int saflags)
 	struct pollfd pf;
 	struct epoll_event ev;
 	int ep = epoll_create1(0), sv[2];
-	struct timespec ts = { 0, 60000000 };
+	struct timespec ts = { 2, 0 };
 	sem_t sem;
 
 	main_thread = pthread_self();
