@@ -88,6 +88,9 @@ check-long: deps-long
 	@tests/check.sh long
 bench: all
 	@tests/run_bench.sh
+# Two instances over the switch against two Linux processes over loopback and over veth.
+bench-net: all
+	@tests/run_bench_net.sh
 # Each module may use only what the modules left of it define (tests/layers.txt).
 layers: $(kernel-objs)
 	@tests/check_layers.sh $(O)

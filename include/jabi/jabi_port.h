@@ -60,7 +60,8 @@ struct jabi_desc {
 	__u16 flags;
 	__u16 csum_start, csum_offset;
 	__u16 gso_size, hdr_len;
-	__u16 pad[5];
+	__u16 cpu; /* the producer ran there: a hint whether to poll or to sleep */
+	__u16 pad[4];
 };
 
 struct jabi_lane_ctl {

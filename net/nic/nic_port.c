@@ -35,6 +35,7 @@ static struct {
 	char *area; /* marks page, then one stride per link */
 	int ctl_fd;
 	bool down, ctl_look;
+	u16 peer_cpu; /* where the producer of the last frame ran */
 	u32 polls, gens, nr; /* nr: links in use lie below */
 	s64 ctl_next;
 	u8 *rx;
@@ -174,6 +175,7 @@ static void frame_in(u32 i, const struct jabi_desc *d)
 
 	n->rx_packets++;
 	n->rx_bytes += d->len;
+	port.peer_cpu = d->cpu;
 	if (i && !lane_guard_passes(&port.link[i]->peer, port.rx, d->len)) {
 		net_drop(NET_DROP_spoofed); /* the switch checks what it carries; here that is us */
 		return;
@@ -351,6 +353,12 @@ static bool port_poll(void *arg)
 	return lanes_poll(arg);
 }
 
+static bool lanes_may_spin(void *arg)
+{
+	(void)arg;
+	return lane_cpu() != port.peer_cpu;
+}
+
 static bool nothing_poll(void *arg)
 {
 	(void)arg;
@@ -371,6 +379,7 @@ int nic_port_attach(struct netif *n, const struct net_config *c)
 	int r;
 
 	port.nif = n;
+	port.peer_cpu = 0xffff;
 	port.area = arena.base + arena.size;
 	port.ctl_fd = c->port_ctl_fd;
 	port.rx = page_alloc(RX_ORDER);
@@ -387,7 +396,7 @@ int nic_port_attach(struct netif *n, const struct net_config *c)
 	n->ops = &port_ops;
 	n->csum_offload = n->tso = true;
 	port.control = (struct poll_source){ .poll = nothing_poll, .arm = control_arm, .host_fd = c->port_ctl_fd };
-	port.lanes = (struct poll_source){ .poll = port_poll, .arm = lanes_arm, .host_fd = c->port_bell_fd };
+	port.lanes = (struct poll_source){ .poll = port_poll, .arm = lanes_arm, .may_spin = lanes_may_spin, .host_fd = c->port_bell_fd };
 	poll_source_register(&port.control);
 	poll_source_register(&port.lanes);
 	return 0;

@@ -329,6 +329,15 @@ static void kthread_exit(struct kthread *kt)
 	host_exit_group(0);
 }
 
+/* False: who we would wait for runs on this very CPU, so only sleeping lets it go on. */
+static bool may_spin(void)
+{
+	for (struct poll_source *s = sources; s; s = s->next)
+		if (s->may_spin && !s->may_spin(s->arg))
+			return false;
+	return true;
+}
+
 static noreturn_fn void idle_loop(struct kthread *kt)
 {
 	s64 idle_since = 0;
@@ -364,7 +373,7 @@ static noreturn_fn void idle_loop(struct kthread *kt)
 
 			if (!idle_since)
 				idle_since = now;
-			if (now - idle_since < SPIN_NS) {
+			if (now - idle_since < SPIN_NS && may_spin()) {
 				cpu_pause();
 				continue;
 			}

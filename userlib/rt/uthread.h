@@ -27,6 +27,7 @@ int uthread_start_kernel(const char *name, void (*fn)(void *arg), void *arg) mus
 struct poll_source {
 	bool (*poll)(void *arg);
 	bool (*arm)(void *arg, bool on); /* may be NULL; the sleeper calls it with true first (true: there is work), with false when awake */
+	bool (*may_spin)(void *arg); /* may be NULL; false: polling on would keep the other side from running */
 	void *arg;
 	int host_fd;	/* also waited for (POLLIN) when the whole instance sleeps; -1 if none */
 	u32 busy;	/* scheduler's own */
