@@ -399,16 +399,26 @@ int ip_output(struct ip_addr from, struct ip_addr to, u8 proto, u8 ttl, u8 tos, 
 	return link_send4(n, h, len + (u32)sizeof(*h), &m);
 }
 
+/* Destination unreachable (RFC 792, 1122 3.2.2.1), for the protocol that sent what is quoted. */
 static void icmp_unreachable(const u8 *p, u32 len)
 {
-	const struct ip_hdr *in = (const void *)(p + 8);
+	static const u8 errs[] = { ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE };
+	int err = p[1] < sizeof(errs) ? errs[p[1]] : EHOSTUNREACH;
+	struct ip_hdr in;
 	u16 ports[2];
+	u32 hlen;
 
-	if (len < 8 + sizeof(*in) + 8 || len < 8 + (in->vihl & 15) * 4u + 4)
-		return;
-	memcpy(ports, p + 8 + (in->vihl & 15) * 4u, 4);
-	if (in->proto == IPPROTO_UDP)
-		udp_icmp_error(ip4_addr(in->dst), be16(ports[0]), be16(ports[1]), p[1] == 3 ? ECONNREFUSED : EHOSTUNREACH);
+	if (len < 8 + sizeof(in) + 8)
+		return net_drop(NET_DROP_runt);
+	memcpy(&in, p + 8, sizeof(in));
+	hlen = (in.vihl & 15) * 4u;
+	if (hlen < sizeof(in) || len < 8 + hlen + 8)
+		return net_drop(NET_DROP_bad_header);
+	memcpy(ports, p + 8 + hlen, 4);
+	if (in.proto == IPPROTO_UDP)
+		udp_icmp_error(ip4_addr(in.dst), be16(ports[0]), be16(ports[1]), p[1] == 3 ? ECONNREFUSED : EHOSTUNREACH);
+	else if (in.proto == IPPROTO_TCP)
+		tcp_icmp_error(ip4_addr(in.src), ip4_addr(in.dst), p + 8 + hlen, len - 8 - hlen, err, (u32)(p[6] << 8 | p[7]));
 }
 
 static void icmp_input(u32 src, u32 dst, const u8 *p, u32 len)
@@ -468,7 +478,7 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	NET_INC(IpInDelivers);
 	switch (h.proto) {
 	case IPPROTO_TCP:
-		return bcast ? net_drop(NET_DROP_not_ours) : tcp_input(n, ip4_addr(h.src), ip4_addr(h.dst), (u8 *)p + hlen, total - hlen, csum_ok);
+		return bcast ? net_drop(NET_DROP_not_ours) : tcp_input(n, ip4_addr(h.src), ip4_addr(h.dst), (u8 *)p + hlen, total - hlen, h.tos, csum_ok);
 	case IPPROTO_UDP:
 		return udp_input(n, ip4_addr(h.src), ip4_addr(h.dst), (u8 *)p + hlen, total - hlen, csum_ok);
 	case IPPROTO_ICMP:

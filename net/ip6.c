@@ -78,7 +78,7 @@ void ip6_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	p += sizeof(h);
 	switch (h.next) {
 	case IPPROTO_TCP:
-		return tcp_input(n, h.src, h.dst, (u8 *)p, data, csum_ok);
+		return tcp_input(n, h.src, h.dst, (u8 *)p, data, (u8)(be32(h.vtf) >> 20), csum_ok);
 	case IPPROTO_UDP:
 		return udp_input(n, h.src, h.dst, (u8 *)p, data, csum_ok);
 	default:

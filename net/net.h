@@ -38,6 +38,7 @@ int net_sock_getopt(struct sock *s, int level, int name, void *val, u32 *len) mu
 u32 net_sock_poll(struct sock *s); /* EPOLL* bits now */
 struct waitq *net_sock_waitq(struct sock *s);
 int net_sock_bytes(struct sock *s, bool output); /* SIOCINQ, SIOCOUTQ */
+bool net_sock_at_mark(struct sock *s); /* SIOCATMARK */
 int net_sock_type(const struct sock *s);
 int net_sock_family(const struct sock *s);
 int net_sock_protocol(const struct sock *s);
@@ -107,10 +108,15 @@ int net_neighinfo(unsigned n, struct net_neighinfo *out) must_check;
 	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) \
 	X(TcpInErrs) X(TcpOutRsts) X(UdpInDatagrams) X(UdpNoPorts) X(UdpOutDatagrams)                                          \
 	X(TCPTimeouts) X(TCPLossProbes) X(TCPFastRetrans) X(TCPSackRecovery) X(TCPRenoRecovery) X(TCPOFOQueue)                 \
-	X(TCPChallengeACK) X(TCPKeepAlive) X(DelayedACKs) X(TCPDelivered)                                                      \
+	X(TCPChallengeACK) X(TCPKeepAlive) X(DelayedACKs) X(TCPDelivered) X(TCPTimeWaits) X(TCPTimeWaitOverflow) X(TWRecycled)       \
+	X(TCPSYNChallenge) X(PAWSEstab) X(TCPDSACKOldSent) X(TCPDSACKOfoSent) X(TCPDSACKRecv) X(TCPSACKDiscard) X(TCPSACKReorder) \
+	X(TCPSACKReneging) X(TCPLostRetransmit) X(TCPLossProbeRecovery) X(TCPLossUndo) X(TCPFullUndo) X(TCPZeroWindowDrop)       \
+	X(TCPWinProbe) X(TCPAbortOnTimeout) X(TCPAbortOnData) X(TCPAbortOnClose) X(TCPAbortOnLinger) X(TCPMTUPFail)             \
+	X(SyncookiesSent) X(SyncookiesRecv) X(SyncookiesFailed) X(TCPReqQFullDoCookies) X(ListenOverflows) X(ListenDrops)       \
+	X(TcpInCsumErrors)                                                      \
 	X(drop_runt) X(drop_not_ours) X(drop_csum) X(drop_bad_header) X(drop_fragment) X(drop_no_socket) X(drop_rcvbuf)        \
-	X(drop_no_memory) X(drop_no_route) X(drop_no_neighbour) X(drop_link) X(drop_syn_queue) X(drop_accept_queue)            \
-	X(drop_paws) X(drop_window) X(drop_ooo) X(drop_spoofed)
+	X(drop_no_memory) X(drop_no_route) X(drop_no_neighbour) X(drop_link) X(drop_accept_queue)                     \
+	X(drop_paws) X(drop_window) X(drop_ooo) X(drop_bad_ack) X(drop_bad_rst) X(drop_unexpected) X(drop_ack_limit) X(drop_icmp) X(drop_spoofed)
 enum net_counter {
 #define X(n) NET_##n,
 	NET_COUNTERS(X)

@@ -31,7 +31,7 @@ struct sock *sock_alloc(int family, int type, int protocol)
 	s->protocol = protocol;
 	s->ttl = 64;
 	s->lip = s->rip = family == AF_INET ? IP4_ANY : IP6_ANY;
-	s->rcvbuf = type == SOCK_STREAM ? 1u << 20 : 212992;
+	s->rcvbuf = type == SOCK_STREAM ? TCP_RCVBUF_INIT : 212992;
 	s->sndbuf = type == SOCK_STREAM ? 1u << 20 : 212992;
 	s->rcvlowat = 1;
 	s->inode = ++next_inode;
@@ -378,7 +378,7 @@ ssize net_sock_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, 
 	if (s->tcp) {
 		if (from)
 			from->len = 0;
-		return tcp_recv(s, it, flags, nonblock);
+		return tcp_recv(s, it, flags, nonblock, out_flags);
 	}
 	for (;;) {
 		net_lock_get();
@@ -452,9 +452,19 @@ int net_sock_bytes(struct sock *s, bool output)
 
 	net_lock_get();
 	if (s->tcp)
-		r = s->tcp->state == TCP_LISTEN ? -EINVAL : (int)(output ? s->tcp->snd.len : s->tcp->rcv.len);
+		r = s->tcp->state == TCP_LISTEN ? -EINVAL : (int)(output ? s->tcp->snd.len : tcp_readable(s->tcp));
 	else if (!output && !list_empty(&s->dgrams))
 		r = (int)list_first(&s->dgrams, struct dgram, link)->len;
+	net_lock_put();
+	return r;
+}
+
+bool net_sock_at_mark(struct sock *s)
+{
+	bool r;
+
+	net_lock_get();
+	r = tcp_at_mark(s);
 	net_lock_put();
 	return r;
 }

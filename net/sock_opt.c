@@ -75,12 +75,14 @@ static int set_socket(struct sock *s, int name, const void *val, u32 len)
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
 		v = MAX(v, 0);
-		s->sndbuf = MIN(MAX((u32)v * 2, 4608u), 4u << 20);
+		s->sndbuf = (u32)MIN(MAX((u64)v * 2, 4608ull), (u64)TCP_BUF_MAX);
+		s->sndbuf_set = true;
 		return 0;
 	case SO_RCVBUF:
 	case SO_RCVBUFFORCE:
 		v = MAX(v, 0);
-		s->rcvbuf = MIN(MAX((u32)v * 2, 2304u), 4u << 20);
+		s->rcvbuf = (u32)MIN(MAX((u64)v * 2, 2304ull), (u64)TCP_BUF_MAX);
+		s->rcvbuf_set = true;
 		return 0;
 	case SO_RCVLOWAT:
 		s->rcvlowat = (u32)MAX(v, 1);
@@ -94,6 +96,34 @@ static int set_socket(struct sock *s, int name, const void *val, u32 len)
 	}
 }
 
+static int set_congestion(struct tcp_conn *c, const void *val, u32 len)
+{
+	char name[16] = { 0 };
+
+	if (!len)
+		return -EINVAL;
+	memcpy(name, val, MIN(len, (u32)sizeof(name) - 1));
+	return tcp_cc_select(c, name);
+}
+
+static int set_maxseg(struct tcp_conn *c, int v)
+{
+	if (v && (v < TCP_MSS_MIN || v > 32767))
+		return -EINVAL;
+	c->user_mss = (u32)v;
+	if (c->state >= TCP_ESTABLISHED)
+		tcp_mss_update(c);
+	return 0;
+}
+
+static void set_quickack(struct tcp_conn *c, int v)
+{
+	c->pingpong = !v;
+	c->quick = v ? 16 : 0;
+	if (v && c->delack)
+		tcp_send_ack(c);
+}
+
 static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 {
 	struct tcp_conn *c = s->tcp;
@@ -102,7 +132,7 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 	if (!c)
 		return -ENOPROTOOPT;
 	if (name == TCP_CONGESTION)
-		return len >= 4 && !memcmp(val, "reno", 4) ? 0 : -ENOENT;
+		return set_congestion(c, val, len);
 	if (get_int(val, len, &v))
 		return -EINVAL;
 	switch (name) {
@@ -117,8 +147,7 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 			tcp_output(c);
 		return 0;
 	case TCP_QUICKACK:
-		if (v && c->delack)
-			tcp_send_ack(c);
+		set_quickack(c, v);
 		return 0;
 	case TCP_KEEPIDLE:
 	case TCP_KEEPINTVL:
@@ -129,17 +158,26 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 		set_keepalive(s, s->keepalive);
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		return 0; /* a hint: accept may be early */
+		c->defer_accept_s = (u32)MAX(v, 0);
+		return 0;
+	case TCP_SYNCNT:
+		if (v < 1 || v > 127)
+			return -EINVAL;
+		c->syn_cnt = (u32)v;
+		return 0;
+	case TCP_LINGER2:
+		c->linger2_s = v < 0 ? -1 : v > 120 ? -1 : v;
+		return 0;
+	case TCP_NOTSENT_LOWAT:
+		c->notsent_lowat = (u32)v;
+		return 0;
 	case TCP_USER_TIMEOUT:
 		if (v < 0)
 			return -EINVAL;
 		c->user_timeout_ms = (u32)v;
 		return 0;
 	case TCP_MAXSEG:
-		if (v < 88 || v > 32767)
-			return -EINVAL;
-		c->mss = (u32)v;
-		return 0;
+		return set_maxseg(c, v);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -157,7 +195,7 @@ static int set_ip(struct sock *s, int name, const void *val, u32 len)
 		return -EINVAL;
 	switch (name) {
 	case IP_TOS:
-		s->tos = (u8)v;
+		s->tos = (u8)(s->tcp ? v & ~3 : v); /* TCP's ECN bits are the stack's */
 		return 0;
 	case IP_TTL:
 		if (v != -1 && (v < 1 || v > 255))
@@ -296,7 +334,16 @@ static int get_tcp(struct sock *s, int name, int *v)
 		*v = s->cork;
 		return 0;
 	case TCP_QUICKACK:
-		*v = 1;
+		*v = !c->pingpong;
+		return 0;
+	case TCP_SYNCNT:
+		*v = (int)(c->syn_cnt ? c->syn_cnt : TCP_SYN_RETRIES);
+		return 0;
+	case TCP_LINGER2:
+		*v = c->linger2_s ? c->linger2_s : 60;
+		return 0;
+	case TCP_NOTSENT_LOWAT:
+		*v = (int)c->notsent_lowat;
 		return 0;
 	case TCP_KEEPIDLE:
 		*v = (int)c->keep_idle_s;
@@ -314,35 +361,11 @@ static int get_tcp(struct sock *s, int name, int *v)
 		*v = (int)c->mss;
 		return 0;
 	case TCP_DEFER_ACCEPT:
-		*v = 0;
+		*v = (int)c->defer_accept_s;
 		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
-}
-
-static void fill_tcp_info(struct tcp_conn *c, struct tcp_info *ti)
-{
-	static const u8 map[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
-
-	memset(ti, 0, sizeof(*ti));
-	ti->tcpi_state = map[c->state];
-	ti->tcpi_options = (u8)((c->ts_ok ? 1 : 0) | (c->wscale_ok ? 4 : 0));
-	ti->tcpi_snd_wscale = c->snd_wscale & 15;
-	ti->tcpi_rcv_wscale = c->rcv_wscale & 15;
-	ti->tcpi_rto = (u32)(c->rto / 1000);
-	ti->tcpi_ato = TCP_DELACK_NS / 1000;
-	ti->tcpi_snd_mss = c->mss;
-	ti->tcpi_rcv_mss = c->rcv_mss;
-	ti->tcpi_unacked = (c->snd_nxt - c->snd_una + c->mss - 1) / MAX(c->mss, 1u);
-	ti->tcpi_rtt = (u32)(c->srtt / 1000);
-	ti->tcpi_rttvar = (u32)(c->rttvar / 1000);
-	ti->tcpi_snd_ssthresh = c->ssthresh;
-	ti->tcpi_snd_cwnd = c->cwnd / MAX(c->mss, 1u);
-	ti->tcpi_advmss = c->rcv_mss;
-	ti->tcpi_rcv_space = c->s->rcvbuf;
-	ti->tcpi_retransmits = (u8)c->retries;
-	ti->tcpi_total_retrans = (u32)c->total_retrans;
 }
 
 static int get_value(struct sock *s, int level, int name, int *v)
@@ -385,11 +408,11 @@ static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
 		u.tv[1] = t % NSEC_PER_SEC / 1000;
 		n = sizeof(u.tv);
 	} else if (level == IPPROTO_TCP && name == TCP_INFO && s->tcp) {
-		fill_tcp_info(s->tcp, &u.ti);
+		tcp_info_fill(s->tcp, &u.ti);
 		n = sizeof(u.ti);
 	} else if (level == IPPROTO_TCP && name == TCP_CONGESTION && s->tcp) {
 		memset(u.cc, 0, sizeof(u.cc));
-		memcpy(u.cc, "reno", 4);
+		memcpy(u.cc, s->tcp->cc->name, strlen(s->tcp->cc->name));
 		n = sizeof(u.cc);
 	} else {
 		return -ENOPROTOOPT;

@@ -28,7 +28,7 @@ extern u64 net_stats[NET_COUNTER_COUNT];
 
 /* Why a packet was dropped; counted. */
 #define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) \
-	X(link) X(syn_queue) X(accept_queue) X(paws) X(window) X(ooo) X(spoofed)
+	X(link) X(accept_queue) X(paws) X(window) X(ooo) X(bad_ack) X(bad_rst) X(unexpected) X(ack_limit) X(icmp) X(spoofed)
 enum net_drop {
 #define X(n) NET_DROP_##n = NET_drop_##n,
 	NET_DROPS(X)
@@ -134,6 +134,7 @@ struct sock {
 	int linger_s;
 	s64 rcvtimeo, sndtimeo; /* ns, 0 = none */
 	u32 rcvbuf, sndbuf, rcvlowat;
+	bool rcvbuf_set, sndbuf_set; /* by the user: not tuned */
 	u32 uid;
 	u64 inode;
 	s64 dead_since;
@@ -161,7 +162,8 @@ ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port,
 void udp_icmp_error(struct ip_addr dst, u16 lport, u16 rport, int err);
 
 /* tcp/ */
-void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, bool csum_ok);
+void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, u8 tos, bool csum_ok);
+void tcp_icmp_error(struct ip_addr lip, struct ip_addr rip, const u8 *l4, u32 len, int err, u32 mtu);
 u32 tcp_poll(struct sock *s);
 bool net_dead_sweep(s64 now); /* true: some are still too fresh to free */
 

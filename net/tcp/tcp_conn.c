@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections: life, look-up tables, ports, initial sequence numbers, byte rings. */
+/* Connections: life, look-up tables, ports, the keyed hash and initial sequence numbers (RFC 6528). Under net_lock. */
 #include "net/tcp/tcp.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -20,38 +20,46 @@ static struct list *bucket(struct list *table, u32 n, u32 i)
 	return b;
 }
 
-static void mix(u64 v[2], u32 rounds)
+static void sip_round(u64 v[4])
 {
-	u64 a = v[0], b = v[1];
-
-	for (u32 i = 0; i < rounds; i++) {
-		a += b;
-		b = (b << 13 | b >> 51) ^ a;
-		a = (a << 32 | a >> 32) * 0x9e3779b97f4a7c15ull;
-		b = (b << 17 | b >> 47) + secret[i & 1];
-	}
-	v[0] = a;
-	v[1] = b;
+	v[0] += v[1];
+	v[1] = (v[1] << 13 | v[1] >> 51) ^ v[0];
+	v[0] = v[0] << 32 | v[0] >> 32;
+	v[2] += v[3];
+	v[3] = (v[3] << 16 | v[3] >> 48) ^ v[2];
+	v[0] += v[3];
+	v[3] = (v[3] << 21 | v[3] >> 43) ^ v[0];
+	v[2] += v[1];
+	v[1] = (v[1] << 17 | v[1] >> 47) ^ v[2];
+	v[2] = v[2] << 32 | v[2] >> 32;
 }
 
-/* Keyed so that a peer cannot aim at one bucket or guess sequence numbers (SipHash-like mixing of the 4-tuple). */
-static u64 tuple_hash(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport)
+/* SipHash-2-4: a peer cannot aim at one bucket, nor guess sequence numbers, ports or cookies. */
+u64 tcp_keyed_hash(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport, u64 extra)
 {
-	u64 v[2];
+	u64 in[] = { lip.q[0], lip.q[1], rip.q[0], rip.q[1], (u64)lport << 16 | rport, extra, 48ull << 56 }, v[4];
 
 	if (!secret[0])
 		random_bytes(secret, sizeof(secret));
-	v[0] = secret[0] ^ lip.q[1];
-	v[1] = secret[1] ^ rip.q[1];
-	if (lip.q[0] | rip.q[0]) { /* not IPv4 */
-		mix(v, 2);
-		v[0] ^= lip.q[0];
-		v[1] ^= rip.q[0];
+	v[0] = secret[0] ^ 0x736f6d6570736575ull;
+	v[1] = secret[1] ^ 0x646f72616e646f6dull;
+	v[2] = secret[0] ^ 0x6c7967656e657261ull;
+	v[3] = secret[1] ^ 0x7465646279746573ull;
+	for (u32 i = 0; i < ARRAY_SIZE(in); i++) {
+		v[3] ^= in[i];
+		sip_round(v);
+		sip_round(v);
+		v[0] ^= in[i];
 	}
-	mix(v, 2);
-	v[0] ^= (u64)lport << 16 | rport;
-	mix(v, 4);
-	return v[0] ^ v[1];
+	v[2] ^= 0xff;
+	for (u32 i = 0; i < 4; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+static u32 tuple_hash(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport)
+{
+	return (u32)tcp_keyed_hash(lip, lport, rip, rport, 0);
 }
 
 struct tcp_conn *tcp_conn_alloc(struct sock *s)
@@ -62,11 +70,14 @@ struct tcp_conn *tcp_conn_alloc(struct sock *s)
 		return NULL;
 	c->s = s;
 	s->tcp = c;
-	list_init(&c->ooo);
+	list_init(&c->recs);
+	list_init(&c->tx_order);
+	list_init(&c->tw_link);
 	list_init(&c->accept_link);
 	list_init(&c->accept_queue);
 	timer_init(&c->timer, tcp_timer_fn);
-	c->mss = c->rcv_mss = 536;
+	c->mss = c->rcv_mss = c->adv_mss = 536;
+	c->cc = &tcp_cc_cubic;
 	c->rto = TCP_RTO_INIT_NS;
 	c->keep_idle_s = 7200;
 	c->keep_intvl_s = 75;
@@ -75,35 +86,25 @@ struct tcp_conn *tcp_conn_alloc(struct sock *s)
 	return c;
 }
 
-static void drop_data(struct tcp_conn *c)
+void tcp_drop_data(struct tcp_conn *c)
 {
-	struct tcp_ooo *o, *n;
-
-	list_for_each_safe(o, n, &c->ooo, link) {
-		list_del(&o->link);
-		kmem_free(o, sizeof(*o) + o->len);
-	}
-	c->nr_ooo = c->ooo_bytes = 0;
+	tcp_recs_free(c);
+	c->nr_ooo = 0;
 	ring_free(&c->snd);
 	ring_free(&c->rcv);
 }
 
 void tcp_conn_free(struct tcp_conn *c)
 {
-	drop_data(c);
+	tcp_drop_data(c);
 	slab_free(&conn_slab, c);
-}
-
-void tcp_set_state(struct tcp_conn *c, enum tcp_state st)
-{
-	c->state = st;
 }
 
 struct sock *tcp_find(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rport)
 {
 	struct sock *s;
 
-	list_for_each(s, bucket(conns, CONN_HASH, (u32)tuple_hash(lip, lport, rip, rport)), hash_link)
+	list_for_each(s, bucket(conns, CONN_HASH, tuple_hash(lip, lport, rip, rport)), hash_link)
 		if (s->lport == lport && s->rport == rport && ip_eq(s->rip, rip) && ip_eq(s->lip, lip))
 			return s;
 	return NULL;
@@ -112,7 +113,7 @@ struct sock *tcp_find(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rpo
 void tcp_hash_conn(struct sock *s)
 {
 	list_del(&s->hash_link);
-	list_add(bucket(conns, CONN_HASH, (u32)tuple_hash(s->lip, s->lport, s->rip, s->rport)), &s->hash_link);
+	list_add(bucket(conns, CONN_HASH, tuple_hash(s->lip, s->lport, s->rip, s->rport)), &s->hash_link);
 }
 
 void tcp_hash_listener(struct sock *s)
@@ -183,156 +184,8 @@ int tcp_pick_port(struct sock *s, struct ip_addr ip, const struct ip_addr *rip, 
 	return rip ? -EADDRNOTAVAIL : -EADDRINUSE;
 }
 
-u32 tcp_ts_now(void)
-{
-	return (u32)(clock_monotonic_ns() / NSEC_PER_MSEC);
-}
-
 /* RFC 6528: a clock of 4 us plus a keyed hash of the connection. */
 u32 tcp_new_iss(const struct sock *s)
 {
-	return (u32)(tuple_hash(s->lip, s->lport, s->rip, s->rport) >> 32) + (u32)(clock_monotonic_ns() / 4000);
-}
-
-void tcp_abort(struct tcp_conn *c, int err)
-{
-	struct sock *s = c->s;
-
-	if (c->listener && list_empty(&c->accept_link) && c->listener->tcp) {
-		c->listener->tcp->nr_queue--; /* a half-open child */
-		c->listener = NULL;
-	}
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
-		NET_INC(TcpAttemptFails);
-	else if (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT)
-		NET_INC(TcpEstabResets);
-	tcp_set_state(c, TCP_CLOSED);
-	s->error = err;
-	s->shut = 3;
-	c->t_rexmit = c->t_probe = c->t_persist = c->t_delack = c->t_keep = c->t_life = 0;
-	(void)timer_stop(&c->timer);
-	ring_free(&c->snd);
-	list_del(&s->hash_link);
-	sock_wake(s, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDHUP);
-	if (s->user_gone)
-		tcp_destroy(c);
-}
-
-void tcp_destroy(struct tcp_conn *c)
-{
-	(void)timer_stop(&c->timer);
-	drop_data(c);
-	tcp_set_state(c, TCP_CLOSED);
-	if (!c->s->dead)
-		sock_bury(c->s);
-}
-
-/* ---- rings ---- */
-
-u32 ring_space(const struct tcp_ring *r, u32 limit)
-{
-	return r->len < limit ? limit - r->len : 0;
-}
-
-int ring_reserve(struct tcp_ring *r, u32 extra, u32 limit)
-{
-	u32 cap = r->cap ? r->cap : TCP_BUF_MIN;
-	u8 *buf;
-
-	if (r->len + extra <= r->cap)
-		return 0;
-	while (cap < r->len + extra)
-		cap *= 2;
-	(void)limit;
-	buf = kmem_alloc(cap);
-	if (!buf)
-		return -ENOMEM;
-	ring_peek(r, 0, buf, r->len);
-	kmem_free(r->buf, r->cap);
-	r->buf = buf;
-	r->cap = cap;
-	r->start = 0;
-	return 0;
-}
-
-static u32 ring_run(const struct tcp_ring *r, u32 off, u32 len, u32 *at)
-{
-	*at = (r->start + off) % r->cap;
-	return MIN(len, r->cap - *at);
-}
-
-void ring_peek(const struct tcp_ring *r, u32 off, u8 *dst, u32 len)
-{
-	while (len) {
-		u32 at, n = ring_run(r, off, len, &at);
-
-		memcpy(dst, r->buf + at, n);
-		dst += n;
-		off += n;
-		len -= n;
-	}
-}
-
-void ring_put(struct tcp_ring *r, const u8 *src, u32 len)
-{
-	while (len) {
-		u32 at, n = ring_run(r, r->len, len, &at);
-
-		memcpy(r->buf + at, src, n);
-		src += n;
-		r->len += n;
-		len -= n;
-	}
-}
-
-ssize ring_put_iter(struct tcp_ring *r, struct iov_iter *it, u32 len)
-{
-	ssize total = 0;
-
-	while (len) {
-		u32 at, n = ring_run(r, r->len, len, &at);
-		ssize c = iter_copy_from(it, r->buf + at, n);
-
-		if (c <= 0)
-			return total ? total : c;
-		r->len += (u32)c;
-		total += c;
-		len -= (u32)c;
-		if ((u32)c < n)
-			break;
-	}
-	return total;
-}
-
-ssize ring_get_iter(struct tcp_ring *r, u32 off, struct iov_iter *it, u32 len)
-{
-	ssize total = 0;
-
-	while (len) {
-		u32 at, n = ring_run(r, off, len, &at);
-		ssize c = iter_copy_to(it, r->buf + at, n);
-
-		if (c <= 0)
-			return total ? total : c;
-		off += (u32)c;
-		total += c;
-		len -= (u32)c;
-		if ((u32)c < n)
-			break;
-	}
-	return total;
-}
-
-void ring_drop(struct tcp_ring *r, u32 len)
-{
-	r->len -= len;
-	r->start = r->cap ? (r->start + len) % r->cap : 0;
-	if (!r->len && r->cap > TCP_BUF_MIN)
-		ring_free(r);
-}
-
-void ring_free(struct tcp_ring *r)
-{
-	kmem_free(r->buf, r->cap);
-	*r = (struct tcp_ring){ 0 };
+	return (u32)tcp_keyed_hash(s->lip, s->lport, s->rip, s->rport, 1) + (u32)(clock_monotonic_ns() / 4000);
 }

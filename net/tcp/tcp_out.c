@@ -1,114 +1,147 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments out: what may be sent now (window, congestion window, Nagle, silly-window avoidance), headers, options, resets. */
+/*
+ * Segments out: what is lost first, then what may be sent now (windows, Nagle, silly-window avoidance), headers, resets, probes. All
+ * under net_lock; nothing here waits. A link that is full (-EAGAIN) leaves the rest for a timer.
+ */
 #include "net/tcp/tcp.h"
 #include "userlib/base/string.h"
 #include <linux/in.h>
 
-u32 tcp_rcv_window(const struct tcp_conn *c)
+int tcp_send_raw(struct ip_addr src, struct ip_addr dst, const struct tcp_hdr *h, const u8 *opts, u32 olen)
 {
-	u32 w = ring_space(&c->rcv, c->s->rcvbuf), floor = SEQ_GT(c->rcv_adv, c->rcv_nxt) ? c->rcv_adv - c->rcv_nxt : 0;
+	u8 *p = net_tx + NET_HEADROOM;
 
-	w = MIN(w, 65535u << (c->wscale_ok ? c->rcv_wscale : 0));
-	if (w < MIN(c->rcv_mss, c->s->rcvbuf / 2)) /* receiver's silly-window avoidance */
-		w = 0;
-	return MAX(w, floor); /* never shrink */
+	memcpy(p, h, sizeof(*h));
+	if (olen)
+		memcpy(p + sizeof(*h), opts, olen);
+	NET_INC(TcpOutSegs);
+	if (h->flags & TH_RST)
+		NET_INC(TcpOutRsts);
+	return ip_output(src, dst, IPPROTO_TCP, 64, 0, p, (u32)sizeof(*h) + olen, 16, 0, 0);
 }
 
-static u8 *put_u32(u8 *p, u32 v)
+/* An ACK goes with it: what was owed is paid. */
+static void ack_sent(struct tcp_conn *c, u32 edge)
 {
-	v = be32(v);
-	memcpy(p, &v, 4);
-	return p + 4;
+	if (SEQ_GT(edge, c->rcv_adv))
+		c->rcv_adv = edge;
+	c->last_ack = c->rcv_nxt;
+	c->delack = c->ack_now = false;
+	c->segs_unacked = 0;
+	c->t_delack = 0;
 }
 
-/* len: of the data that follows; SACK blocks only where they do not make the segment too large. */
-static u32 build_options(struct tcp_conn *c, u8 *o, u8 flags, u32 len)
+static void put_urgent(const struct tcp_conn *c, struct tcp_hdr *h, u32 seq)
 {
-	u8 *p = o;
+	if (!c->snd_urg || !SEQ_LT(seq, c->snd_up))
+		return;
+	h->flags |= TH_URG;
+	h->urg = be16((u16)MIN(c->snd_up - seq, 65535u));
+}
 
-	if (flags & TH_SYN) {
-		p = put_u32(p, 2u << 24 | 4u << 16 | MIN(ip_mss(c->s->rip), 65495u));
-		if (!(flags & TH_ACK) || c->wscale_ok)
-			p = put_u32(p, 1u << 24 | 3u << 16 | 3u << 8 | TCP_WSCALE);
-		if (!(flags & TH_ACK) || c->sack_ok)
-			p = put_u32(p, 1u << 24 | 1u << 16 | 4u << 8 | 2u);
+/* RFC 3168 6.1: ECT on new data only; ECE until CWR comes; CWR once, on new data. */
+static u8 put_ecn(struct tcp_conn *c, struct tcp_hdr *h, bool new_data)
+{
+	if (!c->ecn_ok || h->flags & (TH_SYN | TH_RST))
+		return c->s->tos & 0xfc;
+	if (c->ecn_echo)
+		h->flags |= TH_ECE;
+	if (!new_data)
+		return c->s->tos & 0xfc;
+	if (c->ecn_cwr_owed) {
+		h->flags |= TH_CWR;
+		c->ecn_cwr_owed = false;
 	}
-	if (c->ts_ok || (flags & TH_SYN && !(flags & TH_ACK))) {
-		p = put_u32(p, 1u << 24 | 1u << 16 | 8u << 8 | 10u);
-		p = put_u32(p, tcp_ts_now());
-		p = put_u32(p, c->ts_recent);
+	return (u8)((c->s->tos & 0xfc) | 2); /* ECT(0) */
+}
+
+static void count_sent(struct tcp_conn *c, u32 len, bool again)
+{
+	u32 segs = len > c->mss ? (len + c->mss - 1) / c->mss : 1;
+
+	net_stats[NET_TcpOutSegs] += segs;
+	c->segs_out += segs;
+	if (!len)
+		return;
+	c->data_segs_out += segs;
+	c->bytes_sent += len;
+	c->last_tx_data = clock_monotonic_ns();
+	if (again) {
+		net_stats[NET_TcpRetransSegs] += segs;
+		c->bytes_retrans += len;
+		c->total_retrans += segs;
 	}
-	if (flags & TH_ACK && !(flags & TH_SYN) && len + 28 <= c->mss)
-		p += tcp_sack_option(c, p, 3);
-	return (u32)(p - o);
 }
 
 /* One segment (or, with offload, a run of them): len bytes of the send ring from seq. */
-static int send_segment(struct tcp_conn *c, u32 seq, u32 data_off, u32 len, u8 flags)
+static int send_segment(struct tcp_conn *c, u32 seq, u32 len, u8 flags)
 {
 	struct sock *s = c->s;
-	u8 opts[40], *p = net_tx + NET_HEADROOM;
-	u32 olen = build_options(c, opts, flags, len), hlen = (u32)sizeof(struct tcp_hdr) + olen, w = tcp_rcv_window(c);
+	u8 opts[40], *p = net_tx + NET_HEADROOM, tos;
+	u32 olen = tcp_opt_build(c, opts, flags, len), hlen = (u32)sizeof(struct tcp_hdr) + olen, w = tcp_rcv_window(c);
+	bool again = len && SEQ_LT(seq, c->snd_nxt);
 	struct tcp_hdr h = { .sport = be16(s->lport), .dport = be16(s->rport), .seq = be32(seq), .off = (u8)(hlen << 2),
 			     .flags = flags };
+	int r;
 
-	NET_INC(TcpOutSegs);
-	if (len && SEQ_LT(seq, c->snd_max))
-		NET_INC(TcpRetransSegs);
 	if (flags & TH_RST)
 		NET_INC(TcpOutRsts);
 	if (flags & TH_ACK)
 		h.ack = be32(c->rcv_nxt);
 	h.wnd = be16((u16)MIN(flags & TH_SYN ? w : w >> (c->wscale_ok ? c->rcv_wscale : 0), 65535u));
+	if (len)
+		put_urgent(c, &h, seq);
+	tos = put_ecn(c, &h, len && !again);
 	memcpy(p, &h, sizeof(h));
 	memcpy(p + sizeof(h), opts, olen);
 	if (len)
-		ring_peek(&c->snd, data_off, p + hlen, len);
-	if (flags & TH_ACK) {
-		u32 edge = c->rcv_nxt + (flags & TH_SYN ? MIN(w, 65535u) : w);
-
-		if (SEQ_GT(edge, c->rcv_adv))
-			c->rcv_adv = edge;
-		c->delack = c->ack_now = false;
-		c->segs_unacked = 0;
-		c->t_delack = 0;
-	}
-	return ip_output(s->lip, s->rip, IPPROTO_TCP, s->ttl, s->tos, p, hlen + len, 16, (u16)c->mss, (u16)hlen);
+		ring_peek(&c->snd, seq - c->snd_una, p + hlen, len);
+	r = ip_output(s->lip, s->rip, IPPROTO_TCP, s->ttl, tos, p, hlen + len, 16, (u16)c->mss, (u16)hlen);
+	if (r == -EAGAIN)
+		return r;
+	count_sent(c, len, again);
+	if (flags & TH_ACK)
+		ack_sent(c, c->rcv_nxt + (flags & TH_SYN ? MIN(w, 65535u) : w));
+	return r;
 }
 
 void tcp_send_syn(struct tcp_conn *c)
 {
+	bool answer = c->state == TCP_SYN_RECEIVED;
+	u8 flags = answer ? TH_SYN | TH_ACK : TH_SYN;
+
+	if (answer && c->ecn_ok)
+		flags |= TH_ECE;
+	else if (!answer && tcp_ecn_mode == 1 && !c->retries) /* not in a repetition: someone may drop what he does not know */
+		flags |= TH_ECE | TH_CWR;
 	c->snd_nxt = c->iss + 1;
-	if (SEQ_LT(c->snd_max, c->snd_nxt))
-		c->snd_max = c->snd_nxt;
-	(void)send_segment(c, c->iss, 0, 0, c->state == TCP_SYN_RECEIVED ? TH_SYN | TH_ACK : TH_SYN);
+	c->syn_sent_ns = clock_monotonic_ns();
+	(void)send_segment(c, c->iss, 0, flags);
 }
 
 void tcp_send_ack(struct tcp_conn *c)
 {
-	(void)send_segment(c, c->snd_max, 0, 0, TH_ACK);
+	(void)send_segment(c, c->snd_nxt, 0, TH_ACK);
 }
 
-/* A segment the peer must answer: old sequence, or one byte into a zero window. */
+/* A segment the peer must answer: its sequence number is old. */
 void tcp_send_probe(struct tcp_conn *c)
 {
-	(void)send_segment(c, c->snd_una - 1, 0, 0, TH_ACK);
+	(void)send_segment(c, c->snd_una - 1, 0, TH_ACK);
 }
 
 void tcp_send_rst(struct tcp_conn *c)
 {
-	(void)send_segment(c, c->snd_max, 0, 0, TH_RST | TH_ACK);
+	(void)send_segment(c, c->snd_nxt, 0, TH_RST | TH_ACK);
 }
 
 /* RFC 9293 3.10.7.1: a reset for a segment that belongs to nothing. */
 void tcp_reply_rst(const struct tcp_seg *g)
 {
-	u8 *p = net_tx + NET_HEADROOM;
 	struct tcp_hdr h = { .sport = be16(g->dport), .dport = be16(g->sport), .off = 5 << 4 };
 
 	if (g->flags & TH_RST)
 		return;
-	NET_INC(TcpOutRsts);
 	if (g->flags & TH_ACK) {
 		h.seq = be32(g->ack);
 		h.flags = TH_RST;
@@ -116,8 +149,7 @@ void tcp_reply_rst(const struct tcp_seg *g)
 		h.ack = be32(g->seq + g->len + !!(g->flags & TH_SYN) + !!(g->flags & TH_FIN));
 		h.flags = TH_RST | TH_ACK;
 	}
-	memcpy(p, &h, sizeof(h));
-	(void)ip_output(g->dst, g->src, IPPROTO_TCP, 64, 0, p, sizeof(h), 16, 0, 0);
+	(void)tcp_send_raw(g->dst, g->src, &h, NULL, 0);
 }
 
 static bool may_send_data(const struct tcp_conn *c)
@@ -126,51 +158,137 @@ static bool may_send_data(const struct tcp_conn *c)
 	       c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
 }
 
-/* Bytes (data + FIN) between snd_una and snd_nxt. */
-static u32 in_flight(const struct tcp_conn *c)
+/* ---- again ---- */
+
+int tcp_resend(struct tcp_conn *c, struct tcp_rec *r, u32 max)
 {
-	return c->snd_nxt - c->snd_una;
+	u32 off = r->seq - c->snd_una, len;
+	bool fin;
+	int err;
+
+	if (r->end - r->seq > max && tcp_rec_split(c, r, r->seq + max))
+		return -ENOMEM;
+	len = off < c->snd.len ? MIN(r->end - r->seq, c->snd.len - off) : 0;
+	fin = r->end - r->seq > len;
+	if (!c->rtx_ts && c->ca >= CA_CWR)
+		c->rtx_ts = tcp_ts_now(c) ? tcp_ts_now(c) : 1;
+	err = send_segment(c, r->seq, len, (u8)(TH_ACK | (len ? TH_PSH : 0) | (fin ? TH_FIN : 0)));
+	if (err == -EAGAIN)
+		return err;
+	c->undo_rtx += (r->end - r->seq + c->mss - 1) / c->mss;
+	tcp_rec_sent_again(c, r);
+	tcp_cc_sent(c, r->end - r->seq);
+	return err;
 }
 
-u32 tcp_resend(struct tcp_conn *c, u32 seq, u32 want)
+/* What is marked lost, in order, as far as the congestion window lets it. False: the link is full, or the window. */
+static bool send_lost(struct tcp_conn *c, u32 limit)
 {
-	u32 off = seq - c->snd_una, len = off < c->snd.len ? MIN(want, c->snd.len - off) : 0;
-	bool fin = c->fin_queued && len < want && off + len == c->snd.len && SEQ_GT(c->snd_max, seq + len);
+	struct tcp_rec *r;
 
-	if (!len && !fin)
-		return 0;
-	c->total_retrans++;
-	c->rtt_start = 0;
-	(void)send_segment(c, seq, off, len, (u8)(TH_ACK | (len ? TH_PSH : 0) | (fin ? TH_FIN : 0)));
-	tcp_rexmit_start(c);
-	return len + fin;
+	if (!c->lost_bytes)
+		return true;
+	for (r = list_first(&c->recs, struct tcp_rec, link); &r->link != &c->recs && c->lost_bytes; r = list_next(r, link)) {
+		u32 pipe = tcp_pipe(c), room = c->cwnd > pipe ? c->cwnd - pipe : 0;
+
+		if (!(r->flags & REC_LOST))
+			continue;
+		if (room < MIN(c->mss, r->end - r->seq)) {
+			c->cwnd_limited = true;
+			return false;
+		}
+		room = MIN(limit, room) / c->mss;
+		if (tcp_resend(c, r, MAX(room, 1u) * c->mss) < 0)
+			return false;
+		if (!c->t_rexmit)
+			tcp_rexmit_start(c);
+	}
+	return true;
 }
 
-void tcp_resend_first(struct tcp_conn *c)
-{
-	(void)tcp_resend(c, c->snd_una, c->mss);
-}
+/* ---- new ---- */
 
 static u32 segment_limit(const struct tcp_conn *c)
 {
 	struct ip_addr src;
-	struct netif *n = ip_route(c->s->rip, &src);
+	struct netif *n;
 
-	return n && n->tso && n != &net_lo ? (65000u / c->mss) * c->mss : c->mss;
+	if (c->snd_urg) /* segments cut by the link would all carry the same pointer */
+		return c->mss;
+	n = ip_route(c->s->rip, &src);
+	return n && n->tso && n != &net_lo ? MAX(65000u / c->mss, 1u) * c->mss : c->mss;
 }
 
-/* Should `len` new bytes wait? Nagle, cork, sender's silly-window avoidance (RFC 9293 3.8.6.2.1, 3.7.4). */
+/* Should `len` new bytes wait? Nagle (as Minshall has it), cork, sender's silly-window avoidance (RFC 9293 3.8.6.2.1, 3.7.4). */
 static bool hold_back(const struct tcp_conn *c, u32 len, u32 avail)
 {
-	if (len >= c->mss || c->push)
+	if (len >= c->mss || c->push || c->snd_urg)
 		return false;
 	if (len < avail && len < c->max_wnd / 2)
-		return true; /* cut short by the window */
+		return true; /* cut short by a window */
 	if (c->fin_queued)
 		return false;
 	if (c->s->cork)
 		return true;
-	return !c->s->nodelay && in_flight(c) > 0;
+	return !c->s->nodelay && SEQ_GT(c->snd_sml, c->snd_una) && SEQ_LEQ(c->snd_sml, c->snd_nxt);
+}
+
+static int send_new(struct tcp_conn *c, u32 len, bool fin, bool last)
+{
+	struct tcp_rec *r = tcp_rec_add(c, c->snd_nxt, c->snd_nxt + len + fin);
+	int err;
+
+	if (!r) {
+		net_drop(NET_DROP_no_memory);
+		return -ENOMEM;
+	}
+	err = send_segment(c, c->snd_nxt, len, (u8)(TH_ACK | (len && last ? TH_PSH : 0) | (fin ? TH_FIN : 0)));
+	if (err == -EAGAIN) {
+		tcp_rec_del(c, r);
+		return err;
+	}
+	if (err == -EMSGSIZE) /* the route's MTU is smaller than it was: what was sent goes again in smaller pieces */
+		tcp_pmtu_route_smaller(c);
+	c->snd_nxt += len + fin;
+	if (len && len < c->mss)
+		c->snd_sml = c->snd_nxt;
+	tcp_cc_sent(c, len + fin);
+	return 0;
+}
+
+/* New data and the FIN, as far as the windows let them. True: something was sent. */
+static bool send_fresh(struct tcp_conn *c, u32 limit)
+{
+	bool sent = false;
+
+	c->cwnd_limited = false;
+	for (;;) {
+		u32 off = c->snd_nxt - c->snd_una, pipe = tcp_pipe(c), cwnd, avail, room, len, want;
+		bool fin;
+
+		if (off > c->snd.len) /* the FIN has gone */
+			break;
+		avail = c->snd.len - off;
+		room = c->snd_wnd > off ? c->snd_wnd - off : 0;
+		cwnd = c->cwnd > pipe ? c->cwnd - pipe : 0;
+		want = MIN(avail, c->mss);
+		if (cwnd < MIN(room, want))
+			c->cwnd_limited = true;
+		room = MIN(room, cwnd);
+		room = MIN(room, limit);
+		len = MIN(avail, room);
+		if (len > c->mss && len < avail)
+			len -= len % c->mss;
+		fin = c->fin_queued && len == avail;
+		if (!fin && (!len || hold_back(c, len, avail)))
+			break;
+		if (send_new(c, len, fin, len == avail))
+			break; /* the timer below tries again */
+		sent = true;
+		if (!c->t_rexmit)
+			tcp_rexmit_start(c);
+	}
+	return sent;
 }
 
 void tcp_output(struct tcp_conn *c)
@@ -184,52 +302,49 @@ void tcp_output(struct tcp_conn *c)
 		return;
 	}
 	limit = segment_limit(c);
-	for (;;) {
-		u32 off, wnd, room, avail, len;
-		struct tcp_run sacked = { 0, 0 };
-		bool fin_sent, fin;
-		u8 flags = TH_ACK;
-
-		while (SEQ_LT(c->snd_nxt, c->snd_max) && tcp_sack_next(c, c->snd_nxt, &sacked) && SEQ_LEQ(sacked.start, c->snd_nxt))
-			c->snd_nxt = sacked.end; /* after a timeout: not what the peer has */
-		off = in_flight(c);
-		wnd = MIN(c->snd_wnd, c->cwnd + tcp_sack_credit(c));
-		fin_sent = off > c->snd.len;
-
-		if (fin_sent)
-			break;
-		avail = c->snd.len - off;
-		room = wnd > off ? MIN(limit, wnd - off) : 0;
-		len = MIN(avail, room);
-		if (SEQ_LT(c->snd_nxt, c->snd_max) && tcp_sack_next(c, c->snd_nxt, &sacked))
-			len = MIN(len, sacked.start - c->snd_nxt);
-		if (len > c->mss && len < avail)
-			len -= len % c->mss;
-		fin = c->fin_queued && len == avail;
-		if (!fin && (!len || hold_back(c, len, avail)))
-			break;
-		if (len && len == avail)
-			flags |= TH_PSH;
-		if (fin)
-			flags |= TH_FIN;
-		if (!c->rtt_start && SEQ_GEQ(c->snd_nxt, c->snd_max)) {
-			c->rtt_seq = c->snd_nxt + len;
-			c->rtt_start = clock_monotonic_ns();
-		}
-		if (send_segment(c, c->snd_nxt, off, len, flags) == -EAGAIN)
-			break; /* the link is full: the retransmission timer tries again */
-		c->snd_nxt += len + fin;
-		if (SEQ_GT(c->snd_nxt, c->snd_max))
-			c->snd_max = c->snd_nxt;
-		sent = true;
-		if (!c->t_rexmit)
-			tcp_rexmit_start(c);
-	}
-	if (!sent && c->ack_now)
-		tcp_send_ack(c);
-	if (c->snd.len && c->snd_max == c->snd_una && !c->t_persist) { /* nothing out there that an ACK will follow */
-		c->persist_shift = 0;
-		c->t_persist = clock_monotonic_ns() + (c->snd_wnd ? TCP_RTO_MIN_NS : c->rto);
+	if (c->snd_nxt == c->snd_una && c->snd.len)
+		tcp_cc_idle(c);
+	if (send_lost(c, limit))
+		sent = send_fresh(c, limit);
+	if (sent) {
+		if (clock_monotonic_ns() - c->last_rx < TCP_DELACK_NS)
+			c->pingpong = true; /* they ask, we answer: ACKs can wait for the answer */
+		tcp_tlp_arm(c);
 		tcp_timer_update(c);
 	}
+	if (c->ack_now)
+		tcp_send_ack(c);
+	if (c->snd_nxt == c->snd_una && c->snd.len && !c->t_persist) /* nothing out there that an ACK will follow */
+		tcp_persist_start(c);
+}
+
+bool tcp_tail_probe(struct tcp_conn *c)
+{
+	u32 off = c->snd_nxt - c->snd_una, avail = c->snd.len > off ? c->snd.len - off : 0, room = c->snd_wnd > off ? c->snd_wnd - off : 0, len;
+	struct tcp_rec *r;
+
+	room = MIN(room, c->mss);
+	len = MIN(avail, room);
+	if (len && (len == c->mss || len == avail)) {
+		c->tlp_is_rtx = false;
+		if (send_new(c, len, false, true))
+			return false;
+	} else {
+		if (list_empty(&c->recs))
+			return false;
+		r = list_last(&c->recs, struct tcp_rec, link);
+		if (r->end - r->seq > c->mss) {
+			if (tcp_rec_split(c, r, r->end - c->mss))
+				return false;
+			r = list_last(&c->recs, struct tcp_rec, link);
+		}
+		if (r->flags & REC_SACKED)
+			return false;
+		c->tlp_is_rtx = true;
+		if (tcp_resend(c, r, c->mss) < 0)
+			return false;
+	}
+	c->tlp_out = true;
+	c->tlp_end = c->snd_nxt;
+	return true;
 }

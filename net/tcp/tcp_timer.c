@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers of a connection: retransmission, persist (zero window), delayed ACK, keep-alive, life (TIME-WAIT, FIN-WAIT-2 of closed
- * sockets). One kernel timer per connection serves the earliest; it is moved earlier at once, later only when it fires.
+ * Timers of a connection: retransmission (RFC 6298), tail-loss probe, reordering, persist (zero window), delayed ACK, keep-alive, life
+ * (TIME-WAIT, FIN-WAIT-2 of closed sockets). One kernel timer per connection serves the earliest; it is moved earlier at once, later
+ * only when it fires. Callbacks take net_lock.
  */
 #include "net/tcp/tcp.h"
 
 static s64 earliest(const struct tcp_conn *c)
 {
-	const s64 *t[] = { &c->t_rexmit, &c->t_probe, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
+	const s64 *t[] = { &c->t_rexmit, &c->t_probe, &c->t_reo, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
 	s64 e = 0;
 
 	for (u32 i = 0; i < ARRAY_SIZE(t); i++)
@@ -24,77 +25,103 @@ void tcp_timer_update(struct tcp_conn *c)
 		timer_start(&c->timer, e);
 }
 
+static bool is_opening(const struct tcp_conn *c)
+{
+	return c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+}
+
 void tcp_rexmit_start(struct tcp_conn *c)
 {
+	s64 now = clock_monotonic_ns(), end = c->stalled_ns + c->user_timeout_ms * NSEC_PER_MSEC;
 	u32 shift = MIN(c->retries, 10u);
 
-	s64 now = clock_monotonic_ns(), probe = 2 * c->srtt + 2 * NSEC_PER_MSEC;
-
 	c->t_rexmit = now + MIN(c->rto << shift, (s64)TCP_RTO_MAX_NS);
-	c->t_probe = 0;
-	if (c->state >= TCP_ESTABLISHED && c->sack_ok && c->srtt && !c->retries && !c->in_recovery && !c->rto_recovery && !c->probed) {
-		if (c->snd_max - c->snd_una <= c->mss)
-			probe += TCP_DELACK_NS + 5 * NSEC_PER_MSEC; /* a single one may wait for the peer's delayed ACK */
-		if (now + probe < c->t_rexmit)
-			c->t_probe = now + probe;
-	}
+	if (c->retries && c->user_timeout_ms && c->stalled_ns && end < c->t_rexmit)
+		c->t_rexmit = MAX(end, now + NSEC_PER_MSEC);
 	tcp_timer_update(c);
 }
 
-/* Tail-loss probe (RFC 8985 7): the last segment again, so that its SACK shows what else is missing, long before the timeout. */
-static void tail_probe(struct tcp_conn *c)
+void tcp_persist_start(struct tcp_conn *c)
 {
-	u32 len = MIN(c->snd_max - c->snd_una, c->mss);
+	s64 now = clock_monotonic_ns();
 
-	c->t_probe = 0;
-	if (!len || c->in_recovery)
-		return;
-	NET_INC(TCPLossProbes);
-	c->probed = true;
-	(void)tcp_resend(c, c->snd_max - len, len);
-}
-
-void tcp_enter_time_wait(struct tcp_conn *c)
-{
-	tcp_set_state(c, TCP_TIME_WAIT);
-	c->t_rexmit = c->t_probe = c->t_persist = c->t_keep = 0;
-	c->t_life = clock_monotonic_ns() + 2 * TCP_MSL_NS;
+	if (!c->snd_wnd && !c->persist_probes && !c->persist_shift)
+		c->stalled_ns = now;
+	c->t_persist = now + (c->snd_wnd ? (s64)TCP_RTO_MIN_NS : MIN(c->rto << c->persist_shift, (s64)TCP_RTO_MAX_NS));
 	tcp_timer_update(c);
 }
 
-static void retransmit(struct tcp_conn *c)
+static void give_up(struct tcp_conn *c)
 {
-	u32 max = c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED ? TCP_SYN_RETRIES : TCP_MAX_RETRIES;
+	NET_INC(TCPAbortOnTimeout);
+	tcp_abort(c, c->soft_error ? c->soft_error : ETIMEDOUT);
+}
 
+static u32 max_retries(const struct tcp_conn *c)
+{
+	u32 max = TCP_MAX_RETRIES;
+
+	if (c->state == TCP_SYN_SENT)
+		max = c->syn_cnt ? c->syn_cnt : TCP_SYN_RETRIES;
+	else if (c->state == TCP_SYN_RECEIVED)
+		max = TCP_SYNACK_RETRIES;
+	else if (tcp_is_orphan(c))
+		max = TCP_ORPHAN_RETRIES;
+	return max;
+}
+
+static void retransmit(struct tcp_conn *c, s64 now)
+{
 	c->t_rexmit = c->t_probe = 0;
-	if (c->snd_una == c->snd_max)
+	if (c->snd_una == c->snd_nxt)
 		return;
-	if (c->s->user_gone && !c->listener)
-		max = MIN(max, TCP_ORPHAN_RETRIES);
 	if (!c->retries)
-		c->stalled_ns = clock_monotonic_ns();
-	if (c->retries >= max || (c->user_timeout_ms && clock_monotonic_ns() - c->stalled_ns >= c->user_timeout_ms * NSEC_PER_MSEC)) {
-		tcp_abort(c, ETIMEDOUT);
-		return;
-	}
+		c->stalled_ns = list_empty(&c->recs) ? now : list_first(&c->recs, struct tcp_rec, link)->sent_ns;
+	if (c->retries >= max_retries(c) || (c->user_timeout_ms && now - c->stalled_ns >= c->user_timeout_ms * NSEC_PER_MSEC))
+		return give_up(c);
 	NET_INC(TCPTimeouts);
-	tcp_cc_timeout(c);
-	c->retries++;
-	c->total_retrans++;
-	c->rtt_start = 0; /* Karn */
-	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED) {
+	if (is_opening(c)) {
+		c->retries++;
+		c->total_retrans++;
 		tcp_send_syn(c);
 	} else {
-		c->snd_nxt = c->snd_una;
+		tcp_cc_timeout(c);
+		c->retries++;
+		if (c->retries >= 2)
+			tcp_pmtu_black_hole(c);
+		tcp_mark_all_lost(c);
 		tcp_output(c);
 	}
 	tcp_rexmit_start(c);
 }
 
-static void persist(struct tcp_conn *c)
+static void probe(struct tcp_conn *c)
+{
+	c->t_probe = 0;
+	if (c->ca >= CA_RECOVERY || c->snd_una == c->snd_nxt)
+		return;
+	if (tcp_tail_probe(c)) {
+		NET_INC(TCPLossProbes);
+		tcp_rexmit_start(c);
+	}
+}
+
+static void reordering_over(struct tcp_conn *c, s64 now)
+{
+	struct tcp_delivery d = { .now = now, .rtt = -1, .sack_rtt = -1, .prior_una = c->snd_una };
+
+	c->t_reo = 0;
+	tcp_rack_detect(c, &d);
+	if (!d.newly_lost)
+		return;
+	tcp_cc_ack(c, &d);
+	tcp_output(c);
+}
+
+static void persist(struct tcp_conn *c, s64 now)
 {
 	c->t_persist = 0;
-	if (!c->snd.len || c->snd_max != c->snd_una)
+	if (!c->snd.len || c->snd_nxt != c->snd_una)
 		return;
 	if (c->snd_wnd) { /* held back by Nagle, cork or a small window: long enough (RFC 9293 3.8.6.2.1, override) */
 		c->push = true;
@@ -102,38 +129,64 @@ static void persist(struct tcp_conn *c)
 		c->push = false;
 		return;
 	}
-	if (c->s->user_gone && c->persist_shift >= 8) { /* nobody reads there and nobody waits here */
+	if (c->persist_probes >= TCP_MAX_RETRIES || (c->user_timeout_ms && now - c->stalled_ns >= c->user_timeout_ms * NSEC_PER_MSEC))
+		return give_up(c);
+	if (tcp_is_orphan(c) && c->persist_shift >= 8) { /* nobody reads there and nobody waits here */
 		tcp_send_rst(c);
-		tcp_abort(c, ETIMEDOUT);
-		return;
+		return give_up(c);
 	}
+	NET_INC(TCPWinProbe);
+	c->persist_probes++;
 	tcp_send_probe(c);
-	if (c->persist_shift < 8)
+	if (c->persist_shift < 9)
 		c->persist_shift++;
-	c->t_persist = clock_monotonic_ns() + (c->rto << c->persist_shift);
+	tcp_persist_start(c);
 }
 
 static void keepalive(struct tcp_conn *c, s64 now)
 {
-	s64 idle = now - c->last_rx;
+	s64 idle = now - c->last_rx, idle_max = c->keep_idle_s * NSEC_PER_SEC;
 
 	c->t_keep = 0;
 	if (!c->s->keepalive || c->state < TCP_ESTABLISHED || c->state == TCP_TIME_WAIT)
 		return;
-	if (idle < c->keep_idle_s * NSEC_PER_SEC) {
+	if (idle < idle_max || c->snd_una != c->snd_nxt || c->snd.len) { /* alive, or other timers ask */
 		c->keep_probes = 0;
-		c->t_keep = c->last_rx + c->keep_idle_s * NSEC_PER_SEC;
+		c->t_keep = MAX(c->last_rx, now - idle_max + NSEC_PER_SEC) + idle_max;
 		return;
 	}
-	if (c->keep_probes >= c->keep_cnt) {
+	if (c->user_timeout_ms ? c->keep_probes && idle >= c->user_timeout_ms * NSEC_PER_MSEC : c->keep_probes >= c->keep_cnt) {
 		tcp_send_rst(c);
-		tcp_abort(c, ETIMEDOUT);
-		return;
+		return give_up(c);
 	}
 	NET_INC(TCPKeepAlive);
 	c->keep_probes++;
 	tcp_send_probe(c);
 	c->t_keep = now + c->keep_intvl_s * NSEC_PER_SEC;
+}
+
+static void delayed_ack(struct tcp_conn *c)
+{
+	c->t_delack = 0;
+	if (!c->delack)
+		return;
+	NET_INC(DelayedACKs);
+	c->pingpong = false; /* no answer came that it could have gone with */
+	tcp_send_ack(c);
+}
+
+static void life_over(struct tcp_conn *c)
+{
+	c->t_life = 0;
+	list_del(&c->s->hash_link);
+	tcp_set_state(c, TCP_CLOSED);
+	if (c->s->user_gone)
+		tcp_destroy(c);
+}
+
+static bool due(const struct tcp_conn *c, s64 t, s64 now)
+{
+	return !c->s->dead && c->state != TCP_CLOSED && t && t <= now;
 }
 
 void tcp_timer_fn(struct timer *t)
@@ -142,31 +195,21 @@ void tcp_timer_fn(struct timer *t)
 	s64 now = clock_monotonic_ns();
 
 	net_lock_get();
-	if (!c->s->dead) {
-		if (c->t_delack && c->t_delack <= now) {
-			c->t_delack = 0;
-			if (c->delack) {
-				NET_INC(DelayedACKs);
-				tcp_send_ack(c);
-			}
-		}
-		if (c->t_probe && c->t_probe <= now)
-			tail_probe(c);
-		if (c->t_rexmit && c->t_rexmit <= now)
-			retransmit(c);
-		if (c->t_persist && c->t_persist <= now)
-			persist(c);
-		if (c->t_keep && c->t_keep <= now)
-			keepalive(c, now);
-		if (c->t_life && c->t_life <= now) {
-			c->t_life = 0;
-			list_del(&c->s->hash_link);
-			tcp_set_state(c, TCP_CLOSED);
-			if (c->s->user_gone)
-				tcp_destroy(c);
-		}
-		if (!c->s->dead && c->state != TCP_CLOSED)
-			tcp_timer_update(c);
-	}
+	if (due(c, c->t_delack, now))
+		delayed_ack(c);
+	if (due(c, c->t_reo, now))
+		reordering_over(c, now);
+	if (due(c, c->t_probe, now))
+		probe(c);
+	if (due(c, c->t_rexmit, now))
+		retransmit(c, now);
+	if (due(c, c->t_persist, now))
+		persist(c, now);
+	if (due(c, c->t_keep, now))
+		keepalive(c, now);
+	if (due(c, c->t_life, now))
+		life_over(c);
+	if (!c->s->dead && c->state != TCP_CLOSED)
+		tcp_timer_update(c);
 	net_lock_put();
 }

@@ -4,6 +4,7 @@
 #include <linux/socket.h>
 
 #ifndef MSG_DONTWAIT
+#define MSG_OOB 1
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
 #define MSG_WAITALL 0x100
@@ -36,6 +37,15 @@ static bool send_ready(struct sock *s)
 	       (can_write_state(c) && ring_space(&c->snd, s->sndbuf) > 0);
 }
 
+/* The buffer has to hold what is in flight and what follows it, unless SO_SNDBUF says otherwise. */
+static void tune_sndbuf(struct tcp_conn *c)
+{
+	struct sock *s = c->s;
+
+	if (!s->sndbuf_set && s->sndbuf < 2 * c->cwnd && c->ca == CA_OPEN)
+		s->sndbuf = MIN(2 * c->cwnd, TCP_BUF_MAX);
+}
+
 /* One round under the lock: bytes queued, 0 = no room now, or -errno. */
 static ssize send_some(struct sock *s, struct iov_iter *it, u32 flags)
 {
@@ -51,15 +61,21 @@ static ssize send_some(struct sock *s, struct iov_iter *it, u32 flags)
 		return 0;
 	if (!can_write_state(c))
 		return -EPIPE; /* Linux says so of a socket that never was connected too */
+	tune_sndbuf(c);
 	n = (u32)MIN((size_t)ring_space(&c->snd, s->sndbuf), it->count);
 	n = MIN(n, 262144u);
 	if (!n)
 		return 0;
-	if (ring_reserve(&c->snd, n, s->sndbuf))
+	if (ring_reserve(&c->snd, n))
 		return -ENOBUFS;
 	r = ring_put_iter(&c->snd, it, n);
 	if (r > 0) {
 		bool cork = s->cork;
+
+		if (flags & MSG_OOB && !it->count) { /* the last byte is urgent */
+			c->snd_urg = true;
+			c->snd_up = c->snd_una + c->snd.len;
+		}
 
 		s->cork = cork || flags & MSG_MORE;
 		tcp_output(c);
@@ -101,7 +117,7 @@ static bool recv_ready(struct sock *s)
 {
 	struct tcp_conn *c = s->tcp;
 
-	return c->rcv.len || s->error || c->fin_received || s->shut & 1 || c->state == TCP_CLOSED;
+	return tcp_readable(c) || s->error || c->fin_received || s->shut & 1 || c->state == TCP_CLOSED;
 }
 
 static void window_opened(struct tcp_conn *c)
@@ -114,26 +130,64 @@ static void window_opened(struct tcp_conn *c)
 		tcp_send_ack(c);
 }
 
+/* At the mark: the urgent byte is stepped over, unless it is inline. What follows the mark is a read of its own. */
+static void pass_mark(struct tcp_conn *c)
+{
+	if (!tcp_at_mark(c->s) || !c->rcv.len)
+		return;
+	if (!c->s->oobinline)
+		ring_drop(&c->rcv, 1);
+	c->rcv_urg = false;
+}
+
 static ssize recv_some(struct sock *s, struct iov_iter *it, u32 flags, u32 peek_off)
 {
 	struct tcp_conn *c = s->tcp;
-	u32 have = c->rcv.len > peek_off ? c->rcv.len - peek_off : 0, n = (u32)MIN((size_t)have, it->count);
-	ssize r = n;
+	u32 hole = tcp_at_mark(s) && c->rcv.len && !s->oobinline, have = tcp_readable(c), n;
+	ssize r;
 
+	have = have > peek_off ? have - peek_off : 0;
+	r = n = (u32)MIN((size_t)have, it->count);
 	if (!n)
 		return 0;
+	if (flags & MSG_PEEK)
+		return flags & MSG_TRUNC ? (iter_advance(it, n), r) : ring_get_iter(&c->rcv, peek_off + hole, it, n);
+	pass_mark(c);
 	if (flags & MSG_TRUNC)
 		iter_advance(it, n);
 	else
-		r = ring_get_iter(&c->rcv, peek_off, it, n);
-	if (r > 0 && !(flags & MSG_PEEK)) {
+		r = ring_get_iter(&c->rcv, 0, it, n);
+	if (r > 0) {
 		ring_drop(&c->rcv, (u32)r);
+		tcp_tune_copied(c, (u32)r);
 		window_opened(c);
 	}
 	return r;
 }
 
-ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock)
+/* MSG_OOB: the urgent byte, out of its place. Linux's errors: EINVAL nothing urgent or inline, EAGAIN announced and not there yet. */
+static ssize recv_urgent(struct sock *s, struct iov_iter *it, u32 flags, u32 *out_flags)
+{
+	struct tcp_conn *c = s->tcp;
+	ssize r = -EINVAL;
+	u32 off;
+
+	net_lock_get();
+	if (s->oobinline || !c->rcv_urg || c->rcv_urg_read) {
+		;
+	} else if (SEQ_GEQ(c->rcv_up, c->rcv_nxt)) {
+		r = c->state == TCP_CLOSED || s->shut & 1 ? 0 : -EAGAIN;
+	} else {
+		off = c->rcv.len - (c->rcv_nxt - c->fin_received - c->rcv_up);
+		r = it->count ? ring_get_iter(&c->rcv, off, it, 1) : 0;
+		*out_flags |= MSG_OOB | (it->count || r ? 0 : MSG_TRUNC);
+		c->rcv_urg_read = !(flags & MSG_PEEK) && r >= 0;
+	}
+	net_lock_put();
+	return r;
+}
+
+ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock, u32 *out_flags)
 {
 	struct tcp_conn *c = s->tcp;
 	s64 deadline = deadline_of(s->rcvtimeo);
@@ -142,20 +196,25 @@ ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock)
 
 	if (c->state == TCP_LISTEN || (c->state == TCP_CLOSED && !s->connected && !s->error))
 		return -ENOTCONN;
+	if (flags & MSG_OOB)
+		return recv_urgent(s, it, flags, out_flags);
 	if (!it->count)
 		return 0;
 	for (;;) {
-		bool end;
+		bool end, mark;
 
 		net_lock_get();
 		r = recv_some(s, it, flags, flags & MSG_PEEK ? (u32)total : 0);
 		end = c->fin_received || s->shut & 1 || c->state == TCP_CLOSED;
 		if (!r && !total && s->error)
 			r = take_error(s);
+		mark = total + MAX(r, 0) > 0 && tcp_at_mark(s); /* a read does not go over it */
+		if (!r && end && !total)
+			pass_mark(c); /* nothing but the urgent byte was left */
 		net_lock_put();
 		if (r > 0)
 			total += r;
-		if (r < 0 || (size_t)total >= want || !it->count || (end && !READ_ONCE(c->rcv.len)))
+		if (r < 0 || (size_t)total >= want || !it->count || mark || (end && !tcp_readable(c)))
 			break;
 		if (end)
 			continue;
@@ -190,13 +249,16 @@ u32 tcp_poll(struct sock *s)
 		return m | EPOLLHUP | EPOLLOUT | EPOLLWRNORM | (s->connected || s->error ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);
 	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
 		return m;
-	if (c->rcv.len >= MAX(s->rcvlowat, 1u) || c->fin_received || s->shut & 1 || (c->state == TCP_CLOSED))
+	if (tcp_readable(c) >= MAX(s->rcvlowat, 1u) || c->fin_received || s->shut & 1 || (c->state == TCP_CLOSED))
 		m |= EPOLLIN | EPOLLRDNORM;
+	if (c->rcv_urg && !c->rcv_urg_read && SEQ_LT(c->rcv_up, c->rcv_nxt))
+		m |= EPOLLPRI;
 	if (c->fin_received || s->shut & 1)
 		m |= EPOLLRDHUP;
 	if (c->fin_received && s->shut & 2)
 		m |= EPOLLHUP;
-	if (s->shut & 2 || ring_space(&c->snd, s->sndbuf) >= s->sndbuf / 3)
+	if (s->shut & 2 || (ring_space(&c->snd, s->sndbuf) >= s->sndbuf / 3 &&
+			    (!c->notsent_lowat || c->snd.len - MIN(c->snd.len, c->snd_nxt - c->snd_una) < c->notsent_lowat)))
 		m |= EPOLLOUT | EPOLLWRNORM;
 	return m;
 }
@@ -251,7 +313,7 @@ static void close_listener(struct tcp_conn *c)
 			continue;
 		list_del(&k->accept_link);
 		k->listener = NULL;
-		if (k->state != TCP_SYN_RECEIVED)
+		if (k->state > TCP_SYN_RECEIVED) /* not one that was reset while it waited */
 			tcp_send_rst(k);
 		tcp_destroy(k);
 		n = list_first(&net_socks, struct sock, all_link); /* the list changed: from the start */
@@ -267,7 +329,7 @@ static void linger(struct sock *s)
 
 	s->user_gone = false; /* not to be freed meanwhile */
 	net_lock_put();
-	(void)wait_event(&s->wq, WAKE_ALL, false, (!READ_ONCE(c->snd.len) && READ_ONCE(c->snd_una) == READ_ONCE(c->snd_max)) || c->state == TCP_CLOSED,
+	(void)wait_event(&s->wq, WAKE_ALL, false, (!READ_ONCE(c->snd.len) && READ_ONCE(c->snd_una) == READ_ONCE(c->snd_nxt)) || c->state == TCP_CLOSED,
 			 deadline, true);
 	net_lock_get();
 	s->user_gone = true;
@@ -290,7 +352,15 @@ void tcp_close(struct sock *s)
 		tcp_destroy(c);
 		break;
 	default:
+		if (c->state == TCP_TIME_WAIT) { /* from now on it is nobody's: it counts, and may be the oldest */
+			tcp_enter_time_wait(c);
+			break;
+		}
 		if (c->rcv.len || (s->linger_on && !s->linger_s)) { /* unread data or SO_LINGER 0: RFC 1122 4.2.2.13 */
+			if (c->rcv.len)
+				NET_INC(TCPAbortOnClose);
+			else
+				NET_INC(TCPAbortOnLinger);
 			tcp_send_rst(c);
 			tcp_destroy(c);
 			break;
@@ -300,8 +370,11 @@ void tcp_close(struct sock *s)
 			linger(s);
 		if (s->dead)
 			break;
-		if (c->state == TCP_FIN_WAIT_2) {
-			c->t_life = clock_monotonic_ns() + 2 * TCP_MSL_NS;
+		if (c->state == TCP_FIN_WAIT_2 && c->linger2_s < 0) {
+			tcp_send_rst(c);
+			tcp_destroy(c);
+		} else if (c->state == TCP_FIN_WAIT_2) {
+			c->t_life = clock_monotonic_ns() + (c->linger2_s ? c->linger2_s * NSEC_PER_SEC : 2 * TCP_MSL_NS);
 			tcp_timer_update(c);
 		}
 	}
