@@ -41,6 +41,7 @@ static int sopt(int fd, int level, int name)
 	return v;
 }
 
+static char sunk[100]; /* said after the join: the sender speaks meanwhile */
 static void *sink(void *arg)
 {
 	static char b[65536];
@@ -53,7 +54,7 @@ static void *sink(void *arg)
 			sum = sum * 31 + (unsigned char)b[i];
 		total += n;
 	}
-	t_say("sink %ld bytes sum %u end %zd", total, sum, n);
+	snprintf(sunk, sizeof(sunk), "sink %ld bytes sum %u end %zd", total, sum, n);
 	return NULL;
 }
 
@@ -107,6 +108,7 @@ static void tcp_basic(void)
 	R(write(c, big, sizeof(big)));
 	R(shutdown(c, SHUT_WR));
 	pthread_join(t, NULL);
+	t_say("%s", sunk);
 	R(write(d, "back", 4));
 	R(read(c, b, 100));
 	signal(SIGPIPE, SIG_IGN);

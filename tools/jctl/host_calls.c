@@ -138,7 +138,7 @@ const struct host_call host_calls[] = {
 	CALL(futex, "parking kThreads",
 	     HAS(1, "op", FUTEX_WAIT_BITSET, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)),
 	CALL(sched_yield, "contended spin locks", { 0 }),
-	CALL(sched_setaffinity, "kThreads to granted cores", { 0 }),
+	CALL(sched_setaffinity, "kThreads to granted cores", EXACTLY(0, "pid", 0)),
 	CALL(clone, "a kThread",
 	     HAS(0, "flags", CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
 		 CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)),

@@ -279,9 +279,9 @@ int host_getrusage_thread(void *rusage)
 {
 	return (int)CALL2(__NR_getrusage, 1, rusage);
 }
-int host_set_affinity(int tid, u64 mask)
+int host_set_affinity(u64 mask)
 {
-	return (int)CALL3(__NR_sched_setaffinity, tid, 8, &mask);
+	return (int)CALL3(__NR_sched_setaffinity, 0, 8, &mask);
 }
 
 int host_rt_sigaction(int sig, const struct host_sigaction *sa)

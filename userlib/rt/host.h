@@ -81,6 +81,6 @@ int host_wait4(int pid, int *status, int options);
 long host_getrandom(void *buf, size_t len);
 int host_clock_gettime_raw(int clk, s64 *ns);
 int host_getrusage_thread(void *rusage);
-int host_set_affinity(int tid, u64 mask);
+int host_set_affinity(u64 mask); /* of the calling kThread: another process of the same user is out of reach */
 
 #endif

@@ -246,6 +246,7 @@ START_TEST(filter_refuses_the_rest)
 	ck_assert_int_eq(
 		call_errno(false, SYS_clone, CLONE_FILES | CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0, 0),
 		EPERM);
+	ck_assert_int_eq(call_errno(false, SYS_sched_setaffinity, 1, 8, (long)AT, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, SYS_madvise, (long)AT, 4096, 100, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(true, SYS_fchmod, 999, 04755, 0, 0, 0, 0), EPERM);
 	ck_assert_int_eq(call_errno(false, 0x40000000 | SYS_getpid, 0, 0, 0, 0, 0, 0),
