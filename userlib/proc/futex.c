@@ -77,7 +77,6 @@ void futex_q_init(struct futex_q *q, u32 kind, u32 bitset)
 	q->bitset = bitset;
 }
 
-/* b->nr was raised by the waiter before it took the lock (futex_wait_start) or is raised here for requeues: see callers. */
 void futex_enqueue(struct futex_bucket *b, struct futex_q *q)
 {
 	store_release(&q->bucket, b);
@@ -87,7 +86,6 @@ void futex_enqueue(struct futex_bucket *b, struct futex_q *q)
 void futex_dequeue(struct futex_q *q)
 {
 	list_del(&q->link);
-	atomic_fetch_sub(&q->bucket->nr, 1u);
 }
 
 void futex_wake_q(struct futex_q *q)
@@ -141,12 +139,13 @@ int futex_load_locked(struct futex_bucket *b, u32 __app *uaddr, u32 *val)
 int futex_parse_timeout(const void __app *ts, bool absolute, bool realtime, struct futex_timeout *out)
 {
 	struct __kernel_timespec k;
-	s64 ns, now = clock_monotonic_ns();
+	s64 ns, now;
 
 	out->deadline = TIME_FOREVER;
 	out->given = ts != NULL;
 	if (!ts)
 		return 0;
+	now = clock_monotonic_ns();
 	if (copy_from_app(&k, ts, sizeof(k)))
 		return -EFAULT;
 	if (k.tv_sec < 0 || k.tv_nsec < 0 || k.tv_nsec >= NSEC_PER_SEC)
@@ -174,18 +173,14 @@ static int wait_start(struct futex_q *q, u32 __app *uaddr, u32 val)
 	int r;
 
 	for (;;) {
-		atomic_fetch_add(&b->nr, 1u); /* before the value is read: pairs with the fence in futex_wake */
 		spin_lock(&b->lock);
 		r = futex_load_locked(b, uaddr, &cur);
-		if (r) {
-			atomic_fetch_sub(&b->nr, 1u);
-			if (r == -EAGAIN)
-				continue;
+		if (r == -EAGAIN)
+			continue;
+		if (r)
 			return r;
-		}
 		if (cur != val) {
 			spin_unlock(&b->lock);
-			atomic_fetch_sub(&b->nr, 1u);
 			return -EAGAIN;
 		}
 		q->word = uaddr;
@@ -252,9 +247,7 @@ static long wake_key(const struct futex_key *key, int n, u32 bitset)
 	struct futex_q *q, *next;
 	long woken = 0;
 
-	full_fence(); /* the program's store before the call; pairs with the increment in wait_start */
-	if (!load_relaxed(&b->nr))
-		return 0;
+	/* The lock is also the fence between the program's store before the call and our look at the queue: wait_start reads under it. */
 	spin_lock(&b->lock);
 	list_for_each_safe(q, next, &b->queue, link) {
 		if (!futex_key_eq(&q->key, key))
@@ -337,7 +330,6 @@ again:
 		q->key = k2;
 		q->word = uaddr2;
 		if (b1 != b2) {
-			atomic_fetch_add(&b2->nr, 1u);
 			futex_dequeue(q);
 			futex_enqueue(b2, q);
 		}

@@ -29,7 +29,6 @@ struct futex_key {
 
 struct futex_bucket {
 	struct spinlock lock;
-	u32 nr;		   /* [a] waiters here or about to be: lets wakers skip the lock */
 	struct list queue; /* [lock] */
 } attr_aligned(64);
 

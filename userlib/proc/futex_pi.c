@@ -73,7 +73,7 @@ static int blocked_on(int tid)
 	unsigned i;
 
 	for (i = 0; i < FUTEX_BUCKETS && !owner; i++) {
-		if (!load_relaxed(&futex_table[i].nr))
+		if (list_empty(&futex_table[i].queue)) /* a guess is enough here */
 			continue;
 		spin_lock(&futex_table[i].lock);
 		list_for_each(q, &futex_table[i].queue, link)
@@ -211,14 +211,12 @@ long futex_lock_pi(u32 __app *uaddr, bool private, const struct futex_timeout *t
 		known = !owner || owner == (u32)q.tid || thread_exists((int)owner);
 		if (!try && known && owner != (u32)q.tid && deadlocks((int)owner, q.tid))
 			return -EDEADLK;
-		atomic_fetch_add(&b->nr, 1u);
 		spin_lock(&b->lock);
 		if (!known && !has_heir(b, &q.key)) {
 			u32 again;
 
 			r = load_app_u32(uaddr, &again);
 			spin_unlock(&b->lock);
-			atomic_fetch_sub(&b->nr, 1u);
 			if (!r && again == v)
 				return -ESRCH;
 			continue;
@@ -226,7 +224,6 @@ long futex_lock_pi(u32 __app *uaddr, bool private, const struct futex_timeout *t
 		r = own_or_wait(b, &q, uaddr, try, &owner);
 		if (r == -EBUSY && !try)
 			break;
-		atomic_fetch_sub(&b->nr, 1u);
 		if (r == -EBUSY)
 			return -EWOULDBLOCK;
 		if (r == -EAGAIN)
@@ -302,17 +299,13 @@ long futex_wait_requeue_pi(u32 __app *uaddr, bool private, u32 val, const struct
 		return r;
 	b = futex_bucket_of(&q.key);
 	do {
-		atomic_fetch_add(&b->nr, 1u);
 		spin_lock(&b->lock);
 		r = futex_load_locked(b, uaddr, &cur);
-		if (r)
-			atomic_fetch_sub(&b->nr, 1u);
 	} while (r == -EAGAIN);
 	if (r)
 		return r;
 	if (cur != val) {
 		spin_unlock(&b->lock);
-		atomic_fetch_sub(&b->nr, 1u);
 		return -EWOULDBLOCK;
 	}
 	q.word = uaddr2;
@@ -386,7 +379,6 @@ static u32 move_waiters(struct futex_bucket *b1, struct futex_bucket *b2, const 
 		q->kind = FQ_PI;
 		q->owner_tid = (int)owner;
 		atomic_fetch_add(&futex_nr_pi, 1u);
-		atomic_fetch_add(&b2->nr, 1u);
 		futex_dequeue(q);
 		futex_enqueue(b2, q);
 		moved++;
@@ -475,8 +467,6 @@ void futex_exit_pi(struct thread *t)
 	if (!load_relaxed(&futex_nr_pi))
 		return;
 	for (i = 0; i < FUTEX_BUCKETS; i++) {
-		if (!load_relaxed(&futex_table[i].nr))
-			continue;
 		spin_lock(&futex_table[i].lock);
 		bequeath(&futex_table[i], t->tid);
 		spin_unlock(&futex_table[i].lock);
