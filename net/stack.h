@@ -74,6 +74,8 @@ int nic_tap_attach(struct netif *n, const struct net_config *c);
 int nic_port_attach(struct netif *n, const struct net_config *c);
 /* stack.c, [net_lock]: the link of n is gone for good: no route leads there, its TCP connections end with ENETDOWN. */
 void net_link_down(struct netif *n);
+/* tcp_out.c, [net_lock]: a link that answered -EAGAIN has room again. */
+bool tcp_link_room(void);
 
 /* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
 extern u8 net_tx[NET_FRAME_MAX];

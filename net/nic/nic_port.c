@@ -35,6 +35,7 @@ static struct {
 	char *area; /* marks page, then one stride per link */
 	int ctl_fd;
 	bool down, ctl_look;
+	bool full; /* [tx_lock] to set: a lane had no room, and somebody waits for it */
 	u16 peer_cpu; /* where the producer of the last frame ran */
 	u32 polls, gens, nr; /* nr: links in use lie below */
 	s64 ctl_next;
@@ -139,8 +140,10 @@ static int put_frame(u32 i, const u8 *frame, u32 len, const struct tx_meta *m)
 	if (!link_mapped(i))
 		return -ENOMEM;
 	to = lane_tx_reserve(&l->tx, len);
-	if (!to)
+	if (!to) {
+		port.full = true;
 		return -EAGAIN;
+	}
 	memcpy(to, frame, len);
 	fill_desc(&d, frame, len, m);
 	if (lane_tx_publish(&l->tx, &d))
@@ -211,6 +214,26 @@ static bool lane_input(u32 i, bool *locked)
 	return n;
 }
 
+/* After a full lane: room for a few large frames in each. */
+static bool lanes_have_room(void)
+{
+	bool yes = true;
+
+	spin_lock(&port.tx_lock);
+	for (u32 i = 0; i < port.nr && yes; i++) {
+		struct lane_tx *t = port.link[i] ? &port.link[i]->tx : NULL;
+
+		if (!t || !link_mapped(i))
+			continue;
+		lane_tx_refresh(t);
+		yes = t->prod - t->cons <= JABI_LANE_DESCS / 2 && lane_tx_place(t, 4 * JABI_FRAME_MAX);
+	}
+	if (yes)
+		port.full = false;
+	spin_unlock(&port.tx_lock);
+	return yes;
+}
+
 static bool lanes_poll(void *arg)
 {
 	bool did = false, locked = false;
@@ -220,6 +243,12 @@ static bool lanes_poll(void *arg)
 		return false;
 	for (u32 i = 0; i < port.nr; i++)
 		did |= lane_input(i, &locked);
+	if (unlikely(port.full) && lanes_have_room()) {
+		if (!locked)
+			net_lock_get();
+		locked = true;
+		did |= tcp_link_room();
+	}
 	if (locked)
 		net_lock_put();
 	return did;
@@ -234,6 +263,10 @@ static bool lanes_arm(void *arg, bool on)
 	(void)arg;
 	if (port.down)
 		return false;
+	if (on && port.full && lanes_have_room()) {
+		port.full = true; /* the poll that follows tells who waits */
+		some = true;
+	}
 	spin_lock(&port.tx_lock); /* another kThread may be polling, and changing links */
 	for (u32 i = 0; i < port.nr; i++) {
 		if (!port.link[i] || !link_mapped(i))

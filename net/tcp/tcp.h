@@ -108,6 +108,7 @@ struct tcp_cubic {
 
 struct tcp_conn {
 	struct sock *s;
+	struct list tx_wait; /* the link was full */
 	enum tcp_state state;
 	u32 iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2, max_wnd;
 	u32 irs, rcv_nxt, rcv_adv, last_ack; /* rcv_adv: right edge last advertised; last_ack: ACK last sent */

@@ -73,6 +73,7 @@ struct tcp_conn *tcp_conn_alloc(struct sock *s)
 	list_init(&c->recs);
 	list_init(&c->tx_order);
 	list_init(&c->tw_link);
+	list_init(&c->tx_wait);
 	list_init(&c->accept_link);
 	list_init(&c->accept_queue);
 	timer_init(&c->timer, tcp_timer_fn);
@@ -97,6 +98,7 @@ void tcp_drop_data(struct tcp_conn *c)
 void tcp_conn_free(struct tcp_conn *c)
 {
 	tcp_drop_data(c);
+	list_del(&c->tx_wait);
 	slab_free(&conn_slab, c);
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Segments out: what is lost first, then what may be sent now (windows, Nagle, silly-window avoidance), headers, resets, probes. All
- * under net_lock; nothing here waits. A link that is full (-EAGAIN) leaves the rest for a timer.
+ * under net_lock; nothing here waits. A link that is full (-EAGAIN) leaves the rest for tcp_link_room or a timer.
  */
 #include "net/tcp/tcp.h"
 #include "userlib/base/string.h"
 #include <linux/in.h>
+
+static struct list tx_waiters = LIST_INIT(tx_waiters); /* [net_lock] */
 
 int tcp_send_raw(struct ip_addr src, struct ip_addr dst, const struct tcp_hdr *h, const u8 *opts, u32 olen)
 {
@@ -97,12 +99,31 @@ static int send_segment(struct tcp_conn *c, u32 seq, u32 len, u8 flags)
 	if (len)
 		ring_peek(&c->snd, seq - c->snd_una, p + hlen, len);
 	r = ip_output(s->lip, s->rip, IPPROTO_TCP, s->ttl, tos, p, hlen + len, 16, (u16)c->mss, (u16)hlen);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		if (list_empty(&c->tx_wait))
+			list_add_tail(&tx_waiters, &c->tx_wait);
 		return r;
+	}
 	count_sent(c, len, again);
 	if (flags & TH_ACK)
 		ack_sent(c, c->rcv_nxt + (flags & TH_SYN ? MIN(w, 65535u) : w));
 	return r;
+}
+
+/* [net_lock] Those that found the link full go on, each once: what finds it full again waits again. */
+bool tcp_link_room(void)
+{
+	struct list now = LIST_INIT(now);
+	bool any = !list_empty(&tx_waiters);
+
+	list_splice_tail(&now, &tx_waiters);
+	while (!list_empty(&now)) {
+		struct tcp_conn *c = list_first(&now, struct tcp_conn, tx_wait);
+
+		list_del(&c->tx_wait);
+		tcp_output(c);
+	}
+	return any;
 }
 
 void tcp_send_syn(struct tcp_conn *c)
