@@ -180,42 +180,63 @@ struct dentry *dentry_alloc_root(struct inode *i, const char *name)
 	return alloc_dentry(name, (unsigned)strlen(name), i);
 }
 
-/* The hashed child, referenced, or NULL. */
-static struct dentry *find_cached(struct dentry *parent, const char *name, unsigned len)
+struct dentry *dentry_cached_locked(struct dentry *parent, const char *name, unsigned len)
 {
 	u32 h = name_hash(parent, name, len);
 	struct dentry *d;
 
-	spin_lock(&dcache_lock);
 	for (d = table[h >> (32 - HASH_BITS)]; d; d = d->hash_next)
 		if (d->hash == h && d->parent == parent && d->name_len == len && memcmp(d->name, name, len) == 0)
-			break;
-	if (d) {
-		if (d->flags & DENTRY_LRU) {
-			lru_remove_locked(d);
-			ref_init(&d->ref);
-		} else {
-			ref_get(&d->ref);
-		}
+			return d;
+	return NULL;
+}
+
+struct dentry *dentry_get_cached_locked(struct dentry *d)
+{
+	if (d->flags & DENTRY_LRU) {
+		lru_remove_locked(d);
+		ref_init(&d->ref);
+	} else {
+		ref_get(&d->ref);
 	}
+	return d;
+}
+
+/* The hashed child, referenced, or NULL. */
+static struct dentry *find_cached(struct dentry *parent, const char *name, unsigned len)
+{
+	struct dentry *d;
+
+	spin_lock(&dcache_lock);
+	d = dentry_cached_locked(parent, name, len);
+	if (d)
+		dentry_get_cached_locked(d);
 	spin_unlock(&dcache_lock);
 	return d;
+}
+
+bool dentry_is_fresh(const struct dentry *parent, const struct dentry *d, s64 *now)
+{
+	const struct inode *dir = parent->inode;
+	u32 fmt = load_relaxed(&d->inode->mode) & S_IFMT;
+
+	if (likely(!dir->ops->revalidate) || load_relaxed(&d->mounted))
+		return true;
+	if (!dir->sb->dir_valid_ns || (fmt != S_IFDIR && fmt != S_IFLNK))
+		return false;
+	if (!*now)
+		*now = clock_monotonic_ns();
+	return *now - load_relaxed(&d->checked_ns) < dir->sb->dir_valid_ns;
 }
 
 /* Is the cached child still what the file system has? */
 static bool still_valid(struct dentry *parent, const char *name, unsigned len, struct dentry *d)
 {
 	struct inode *dir = parent->inode;
-	u32 fmt = d->inode->mode & S_IFMT;
 	s64 now = 0;
 
-	if (likely(!dir->ops->revalidate) || load_relaxed(&d->mounted))
+	if (dentry_is_fresh(parent, d, &now))
 		return true;
-	if (dir->sb->dir_valid_ns && (fmt == S_IFDIR || fmt == S_IFLNK)) {
-		now = clock_monotonic_ns();
-		if (now - load_relaxed(&d->checked_ns) < dir->sb->dir_valid_ns)
-			return true;
-	}
 	if (!dir->ops->revalidate(dir, name, len, d->inode))
 		return false;
 	store_relaxed(&d->checked_ns, now);

@@ -45,6 +45,7 @@ struct host_inode {
 	u8 read_mode;		      /* [a] enum host_read_mode */
 	u32 pins;		      /* [hfs_lock] users of the descriptors */
 	bool keep;		      /* [hfs_lock] mapped or root: descriptors stay while the inode lives */
+	bool is_kept_dir;	      /* [a] set once, under hfs_lock: fd[HFD_PATH] stays while the inode lives */
 	bool is_path_fd_checked;      /* [a] the directory's file system may be entered */
 	struct list lru;	      /* [hfs_lock] */
 	struct kstat st;	      /* [hfs_lock] as of st_ns */

@@ -11,10 +11,11 @@
 #include <linux/stat.h>
 
 #define IDLE_MAX 512
+#define KEPT_DIRS_MAX 256 /* directories whose descriptor stays: look-ups take it without lock and pin */
 
 struct spinlock hfs_lock;
 static struct list idle = LIST_INIT(idle); /* [hfs_lock] inodes with descriptors and no pins, oldest first */
-static u32 nr_idle;
+static u32 nr_idle, nr_kept_dirs; /* [hfs_lock] */
 
 static void unidle_locked(struct host_inode *hi)
 {
@@ -51,6 +52,8 @@ void hfd_put(struct host_inode *hi)
 {
 	int fds[HFD_KINDS] = { -1, -1, -1 };
 
+	if (load_acquire(&hi->is_kept_dir)) /* pins are not counted any more, at worst one too many */
+		return;
 	spin_lock(&hfs_lock);
 	if (--hi->pins == 0 && !hi->keep && has_fd(hi) && list_empty(&hi->lru)) {
 		list_add_tail(&idle, &hi->lru);
@@ -70,6 +73,7 @@ void hfd_close_all(struct host_inode *hi)
 	int fds[HFD_KINDS];
 
 	spin_lock(&hfs_lock);
+	nr_kept_dirs -= hi->is_kept_dir;
 	unidle_locked(hi);
 	take_fds_locked(hi, fds);
 	spin_unlock(&hfs_lock);
@@ -221,6 +225,8 @@ int hfd_get(struct host_inode *hi, enum hfd_kind kind)
 	u32 fmt = hi->vfs.mode & S_IFMT;
 	int fd, mine;
 
+	if (kind == HFD_PATH && load_acquire(&hi->is_kept_dir))
+		return hi->fd[HFD_PATH];
 	spin_lock(&hfs_lock);
 	hi->pins++;
 	unidle_locked(hi);
@@ -240,6 +246,11 @@ int hfd_get(struct host_inode *hi, enum hfd_kind kind)
 	fd = hi->fd[kind];
 	if (fd < 0)
 		fd = hi->fd[kind] = mine;
+	if (kind == HFD_PATH && fmt == S_IFDIR && !hi->is_kept_dir && nr_kept_dirs < KEPT_DIRS_MAX) {
+		nr_kept_dirs++;
+		hi->keep = true;
+		store_release(&hi->is_kept_dir, true);
+	}
 	spin_unlock(&hfs_lock);
 	if (fd != mine)
 		host_close(mine);

@@ -138,6 +138,11 @@ int inode_permission(struct inode *i, unsigned mask, const struct cred *c)
 	return -EACCES;
 }
 
+int inode_permission_quick(struct inode *i, unsigned mask, const struct cred *c)
+{
+	return i->flags & INODE_OWNER || cred_has_cap(c, CAP_DAC_OVERRIDE) ? inode_permission(i, mask, c) : -EAGAIN;
+}
+
 void inode_new_owner(const struct inode *dir, u32 *mode, const struct cred *c, u32 *uid, u32 *gid)
 {
 	*uid = c->fsuid;

@@ -23,6 +23,13 @@ void path_put(struct path *p)
 	p->mnt = NULL;
 }
 
+/* To a dentry of the same mount; takes over the caller's reference. */
+static void move_cur(struct walk *k, struct dentry *d)
+{
+	dentry_put(k->cur.dentry);
+	k->cur.dentry = d;
+}
+
 static void set_cur(struct walk *k, const struct path *p)
 {
 	struct path old = k->cur;
@@ -129,11 +136,52 @@ static int next_name(struct walk *k)
 	return 1;
 }
 
+/* One step of the quick walk: the cached directory below `dir` that may be entered without asking anybody, or NULL. dcache_lock held. */
+static struct dentry *quick_step(struct walk *k, struct dentry *dir, s64 *now)
+{
+	struct dentry *d;
+
+	if (k->is_last || k->type != LAST_NORM || inode_permission_quick(dir->inode, MAY_EXEC, k->w->cred))
+		return NULL;
+	d = dentry_cached_locked(dir, k->last.name, k->last.len);
+	if (!d || !S_ISDIR_(d->inode->mode) || load_relaxed(&d->mounted) || !dentry_is_fresh(dir, d, now))
+		return NULL;
+	return d;
+}
+
+/*
+ * Through the directories that are in the cache and need no question to their file system, under one hold of dcache_lock and without
+ * references in between. As next_name: 1 with k->last the first name that this could not pass, to be taken in the ordinary way.
+ */
+static int walk_quick(struct walk *k)
+{
+	struct dentry *start = k->cur.dentry, *at = start, *d;
+	bool text_ends = false;
+	s64 now = 0;
+	int r = next_name(k);
+
+	if (r != 1 || k->is_last || k->type != LAST_NORM || !S_ISDIR_(start->inode->mode))
+		return r;
+	spin_lock(&dcache_lock);
+	while (r == 1 && !text_ends && (d = quick_step(k, at, &now)) != NULL) {
+		at = d;
+		text_ends = k->depth && !*skip_slashes(k->rest); /* next_name would free it: not under the lock */
+		if (!text_ends)
+			r = next_name(k);
+	}
+	if (at != start)
+		dentry_get_cached_locked(at);
+	spin_unlock(&dcache_lock);
+	if (at != start)
+		move_cur(k, at);
+	return text_ends ? next_name(k) : r;
+}
+
 int walk_to_last(struct walk *k)
 {
 	for (;;) {
 		struct inode *dir;
-		int r = next_name(k);
+		int r = walk_quick(k);
 
 		if (r < 0)
 			return r;
@@ -286,7 +334,6 @@ int walk_follow(struct walk *k, struct dentry *d)
 int walk_step(struct walk *k, bool follow)
 {
 	struct dentry *d;
-	struct path p;
 	int err;
 
 	if (k->type == LAST_DOT || k->type == LAST_ROOT)
@@ -301,9 +348,7 @@ int walk_step(struct walk *k, bool follow)
 		dentry_put(d);
 		return err;
 	}
-	p = (struct path){ k->cur.mnt, d };
-	set_cur(k, &p);
-	dentry_put(d);
+	move_cur(k, d);
 	return cross_mounts(k);
 }
 
@@ -329,8 +374,8 @@ int path_walk(const struct walk_ctx *w, const char *name, unsigned flags, struct
 	if (!err) {
 		if (last)
 			*last = k.last;
-		*out = k.cur;
-		path_get(out);
+		*out = k.cur; /* with its reference */
+		k.cur = (struct path){ NULL, NULL };
 	}
 	walk_end(&k);
 	return err;

@@ -204,6 +204,7 @@ void path_put(struct path *p);
 struct walk_ctx {
 	struct path root, cwd;	  /* borrowed: the process's root; where relative names start */
 	const struct cred *cred;
+	bool is_borrowed;	  /* proc_walk_ctx_get's: no references were taken */
 };
 struct qstr {
 	char name[NAME_MAX_LEN + 1];

@@ -37,6 +37,11 @@ struct dentry *dentry_alloc_root(struct inode *i, const char *name);
 /* The child by name: from the cache if still valid, else through ops->lookup. 0 with *out referenced, -ENOENT, ... */
 int dentry_lookup(struct dentry *parent, const char *name, unsigned len, struct dentry **out);
 int dentry_lookup_locked(struct dentry *parent, const char *name, unsigned len, struct dentry **out); /* parent->inode->lock held */
+/* The child by name if it is in the cache, without a reference, valid or not. dcache_lock held. */
+struct dentry *dentry_cached_locked(struct dentry *parent, const char *name, unsigned len);
+struct dentry *dentry_get_cached_locked(struct dentry *d); /* a reference to one found so */
+/* Is it believed without asking its file system? *now: the time, 0 = to be asked. Takes no lock. */
+bool dentry_is_fresh(const struct dentry *parent, const struct dentry *d, s64 *now);
 /* New child for an inode just made; consumes the inode reference always. parent->inode->lock held. */
 int dentry_insert(struct dentry *parent, const char *name, unsigned len, struct inode *i, struct dentry **out);
 void dentry_delete(struct dentry *d); /* the name is gone */
@@ -46,6 +51,7 @@ bool dentry_is_ancestor(struct dentry *a, struct dentry *d); /* a == d or above 
 
 /* inode.c */
 int inode_permission(struct inode *i, unsigned mask, const struct cred *c);
+int inode_permission_quick(struct inode *i, unsigned mask, const struct cred *c); /* the same without asking the file system, else -EAGAIN */
 bool inode_owner_or_capable(struct inode *i, const struct cred *c);
 void inode_owner(struct inode *i, u32 *mode, u32 *uid, u32 *gid);
 /* Owner and mode of a new inode below dir: fsuid/fsgid, set-group-id directories. */

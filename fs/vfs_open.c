@@ -179,8 +179,8 @@ static int open_create(const struct walk_ctx *w, const char *name, unsigned ofla
 			err = finish_open(&k.cur, oflags, w->cred);
 	}
 	if (!err) {
-		*out = k.cur;
-		path_get(out);
+		*out = k.cur; /* with its reference */
+		k.cur = (struct path){ NULL, NULL };
 	}
 	walk_end(&k);
 	return err;

@@ -243,6 +243,5 @@ void file_init(void)
 {
 	pipe_init();
 	chardev_init();
-	inotify_init_hook();
 	tty_init();
 }

@@ -89,7 +89,6 @@ long memfd_fcntl_seals(struct file *f, bool add, u32 seals);
 void file_init(void);
 void chardev_init(void);
 void pipe_init(void);
-void inotify_init_hook(void);
 void tty_init(void);
 
 /* hostfile.c: a host descriptor as a file. kind: JABI_STDIO_*. */

@@ -105,6 +105,20 @@ static void queue_event(struct inotify *n, int wd, u32 mask, u32 cookie, const c
 	waitq_wake(&n->wait, POLL_IN);
 }
 
+static void on_notify(struct inode *dir, struct inode *i, const char *name, unsigned len, u32 event, u32 cookie);
+
+/* While nobody watches anything, fs/ is spared the reports: the hook is in place only while there are marks. */
+static void count_marks(int by)
+{
+	static struct spinlock lock;
+	static u32 nr;
+
+	spin_lock(&lock);
+	nr += (u32)by;
+	store_release(&fs_notify_hook, nr ? on_notify : NULL);
+	spin_unlock(&lock);
+}
+
 /* Takes the mark off its inode and its file. False: somebody else did. */
 static bool detach(struct mark *m)
 {
@@ -119,6 +133,7 @@ static bool detach(struct mark *m)
 	list_del(&m->file_node);
 	n->nr_marks--;
 	mutex_unlock(&n->marks_lock);
+	count_marks(-1);
 	mark_put(m);
 	return true;
 }
@@ -356,6 +371,7 @@ int inotify_add(struct file *f, const struct path *p, u32 mask)
 	m->wd = r = n->next_wd++;
 	list_add_tail(&n->marks, &m->file_node);
 	n->nr_marks++;
+	count_marks(1);
 	spin_lock(&i->watch_lock);
 	if (!i->watches.next)
 		list_init(&i->watches);
@@ -386,9 +402,4 @@ int inotify_rm(struct file *f, int wd)
 		queue_event(n, wd, IN_IGNORED, 0, NULL, 0);
 	mark_put(found);
 	return 0;
-}
-
-void inotify_init_hook(void)
-{
-	store_release(&fs_notify_hook, on_notify);
 }

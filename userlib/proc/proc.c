@@ -252,8 +252,15 @@ void fs_ctx_put(struct fs_ctx *fs)
 struct walk_ctx proc_walk_ctx_get(struct uproc *p)
 {
 	struct walk_ctx w = { .cred = &p->cred };
-	struct fs_ctx *fs;
+	struct fs_ctx *fs = p->fs;
 
+	/* The caller's own, and nobody else could change them during its call. */
+	if (p == uproc_self() && load_relaxed(&p->nr_threads) == 1 && load_relaxed(&fs->ref.count) == 1) {
+		w.root = fs->root;
+		w.cwd = fs->cwd;
+		w.is_borrowed = true;
+		return w;
+	}
 	spin_lock(&p->lock);
 	fs = p->fs;
 	ref_get(&fs->ref);
@@ -270,6 +277,8 @@ struct walk_ctx proc_walk_ctx_get(struct uproc *p)
 
 void proc_walk_ctx_put(struct walk_ctx *w)
 {
+	if (w->is_borrowed)
+		return;
 	path_put(&w->root);
 	path_put(&w->cwd);
 }

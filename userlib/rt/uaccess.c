@@ -48,19 +48,19 @@ int clear_app(void __app *dst, size_t len)
 	return 0;
 }
 
+/* In pieces that stay within a page: what lies behind the end of the string may be missing. */
 ssize strncpy_from_app(char *dst, const char __app *src, size_t size)
 {
-	for (size_t n = 0; n < size; n++) {
-		int c;
+	for (size_t n = 0; n < size;) {
+		size_t piece = MIN((size_t)56, PAGE_SIZE - ((u64)(src + n) & (PAGE_SIZE - 1)));
+		size_t want = MIN(piece, size - n), got = copy_from_app_partial(dst + n, src + n, want);
 
-		if (!access_ok((const void *)(src + n), 1))
+		for (size_t i = n; i < n + got; i++)
+			if (!dst[i])
+				return (ssize)i;
+		if (got < want)
 			return -EFAULT;
-		c = uaccess_load8((const u8 *)src + n);
-		if (c < 0)
-			return -EFAULT;
-		dst[n] = (char)c;
-		if (!c)
-			return (ssize)n;
+		n += got;
 	}
 	return -ENAMETOOLONG;
 }

@@ -106,14 +106,15 @@ long sys_lstat(const char __app *path, void __app *st)
 }
 long sys_fstat(int fd, void __app *st)
 {
-	struct file *f = fd_file_any(fd);
+	bool owned;
+	struct file *f = fd_borrow_any(fd, &owned);
 	struct kstat k;
 	long r;
 
 	if (!f)
 		return -EBADF;
 	r = file_stat(f, &k);
-	file_put(f);
+	fd_return(f, owned);
 	return r ? r : put_stat(&k, st);
 }
 

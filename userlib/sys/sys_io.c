@@ -8,7 +8,8 @@
 
 long sys_read(int fd, void __app *buf, size_t len)
 {
-	struct file *f = fd_file(fd);
+	bool owned;
+	struct file *f = fd_borrow(fd, &owned);
 	struct iov_iter it;
 	long r;
 
@@ -16,13 +17,14 @@ long sys_read(int fd, void __app *buf, size_t len)
 		return -EBADF;
 	iter_init_app(&it, buf, MIN(len, RW_COUNT_MAX));
 	r = (s64)len < 0 && f->mode_rw & 1 ? -EFAULT : file_read(f, &it, NULL, 0);
-	file_put(f);
+	fd_return(f, owned);
 	return r;
 }
 
 long sys_write(int fd, const void __app *buf, size_t len)
 {
-	struct file *f = fd_file(fd);
+	bool owned;
+	struct file *f = fd_borrow(fd, &owned);
 	struct iov_iter it;
 	long r;
 
@@ -30,14 +32,15 @@ long sys_write(int fd, const void __app *buf, size_t len)
 		return -EBADF;
 	iter_init_app(&it, (void __app *)buf, MIN(len, RW_COUNT_MAX));
 	r = (s64)len < 0 && f->mode_rw & 2 ? -EFAULT : file_write(f, &it, NULL, 0);
-	file_put(f);
+	fd_return(f, owned);
 	return r;
 }
 
 /* pos_given: positional calls need a seekable file. pos -1 with the v2 calls = the file position. */
 static long do_iter(int fd, struct iov_iter *it, s64 pos, bool pos_given, bool write, u32 rwf)
 {
-	struct file *f = fd_file(fd);
+	bool owned;
+	struct file *f = fd_borrow(fd, &owned);
 	long r;
 
 	if (!f)
@@ -52,7 +55,7 @@ static long do_iter(int fd, struct iov_iter *it, s64 pos, bool pos_given, bool w
 		r = file_write(f, it, pos_given ? &pos : NULL, rwf);
 	else
 		r = file_read(f, it, pos_given ? &pos : NULL, rwf);
-	file_put(f);
+	fd_return(f, owned);
 	return r;
 }
 
@@ -113,7 +116,8 @@ long sys_pwritev2(int fd, const void __app *iov, u64 nr, s64 pos, u64 pos_high, 
 
 long sys_lseek(int fd, s64 off, int whence)
 {
-	struct file *f = fd_file(fd);
+	bool owned;
+	struct file *f = fd_borrow(fd, &owned);
 	long r;
 
 	if (!f)
@@ -127,7 +131,7 @@ long sys_lseek(int fd, s64 off, int whence)
 		r = f->ops->seek(f, off, whence);
 		mutex_unlock(&f->pos_lock);
 	}
-	file_put(f);
+	fd_return(f, owned);
 	return r;
 }
 

@@ -2,16 +2,27 @@
 /* Arguments of path and vector calls. */
 #include "userlib/sys/sys_util.h"
 
+static void free_name(struct at_path *a)
+{
+	if (a->name != a->short_name)
+		kmem_free(a->name, PATH_MAX_LEN);
+}
+
 int at_get(struct at_path *a, int dirfd, const char __app *name, int flags)
 {
 	ssize n;
 	int r;
 
-	memset(a, 0, sizeof(*a));
-	a->name = kmem_alloc(PATH_MAX_LEN);
-	if (!a->name)
-		return -ENOMEM;
-	n = name ? strncpy_from_app(a->name, name, PATH_MAX_LEN) : flags & AT_EMPTY_PATH ? (a->name[0] = 0) : -EFAULT;
+	a->dir = NULL;
+	a->name = a->short_name;
+	a->short_name[0] = 0;
+	n = name ? strncpy_from_app(a->name, name, sizeof(a->short_name)) : flags & AT_EMPTY_PATH ? 0 : -EFAULT;
+	if (n == -ENAMETOOLONG) {
+		a->name = kmem_alloc(PATH_MAX_LEN);
+		if (!a->name)
+			return -ENOMEM;
+		n = strncpy_from_app(a->name, name, PATH_MAX_LEN);
+	}
 	r = n < 0 ? (int)n : n == 0 && !(flags & AT_EMPTY_PATH) ? -ENOENT : 0;
 	if (r)
 		goto err_name;
@@ -27,7 +38,9 @@ int at_get(struct at_path *a, int dirfd, const char __app *name, int flags)
 	if (r)
 		goto err_walk;
 	a->self = a->dir->path;
-	if (a->dir->path.mnt) {
+	if (a->dir->path.mnt && a->w.is_borrowed) {
+		a->w.cwd = a->dir->path;
+	} else if (a->dir->path.mnt) {
 		path_put(&a->w.cwd);
 		a->w.cwd = a->dir->path;
 		path_get(&a->w.cwd);
@@ -39,7 +52,7 @@ err_walk:
 		file_put(a->dir);
 	proc_walk_ctx_put(&a->w);
 err_name:
-	kmem_free(a->name, PATH_MAX_LEN);
+	free_name(a);
 	return r;
 }
 
@@ -48,7 +61,7 @@ void at_put(struct at_path *a)
 	proc_walk_ctx_put(&a->w);
 	if (a->dir)
 		file_put(a->dir);
-	kmem_free(a->name, PATH_MAX_LEN);
+	free_name(a);
 }
 
 int at_resolve(struct at_path *a, bool follow, struct path *out)

@@ -25,6 +25,35 @@ static inline struct file *fd_file_any(int fd)
 {
 	return fdtab_get(uproc_self()->files, fd);
 }
+/*
+ * For calls that are over before they return: as fd_file, and fd_return instead of file_put. The only thread of a process with a table of
+ * its own needs no reference: nobody else can close the descriptor meanwhile.
+ */
+static inline struct file *fd_borrow_any(int fd, bool *is_owned)
+{
+	struct uproc *p = uproc_self();
+	struct fdtab *t = p->files;
+
+	*is_owned = load_relaxed(&p->nr_threads) != 1 || load_relaxed(&t->ref.count) != 1;
+	if (*is_owned)
+		return fdtab_get(t, fd);
+	return fd >= 0 && (u32)fd < t->size ? t->files[fd] : NULL;
+}
+static inline void fd_return(struct file *f, bool is_owned)
+{
+	if (is_owned)
+		file_put(f);
+}
+static inline struct file *fd_borrow(int fd, bool *is_owned)
+{
+	struct file *f = fd_borrow_any(fd, is_owned);
+
+	if (f && f->flags & O_PATH) {
+		fd_return(f, *is_owned);
+		return NULL;
+	}
+	return f;
+}
 static inline u64 nofile_limit(void)
 {
 	return uproc_self()->rlim[RLIMIT_NOFILE].rlim_cur;
@@ -48,7 +77,8 @@ struct at_path {
 	struct file *dir;
 	bool empty;
 	struct path self; /* borrowed, valid if empty */
-	char *name;	  /* PATH_MAX_LEN bytes */
+	char *name;	  /* short_name, or PATH_MAX_LEN bytes of kmem */
+	char short_name[256];
 };
 int at_get(struct at_path *a, int dirfd, const char __app *name, int flags) must_check;
 void at_put(struct at_path *a);

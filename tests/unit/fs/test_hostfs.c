@@ -288,6 +288,43 @@ START_TEST(proc_of_the_host_is_not_entered)
 }
 END_TEST
 
+/* A look-up through cached directories asks the host about the last name only, and still sees permissions, links and changes. */
+START_TEST(walks_through_cached_directories)
+{
+	u64 before;
+
+	t_host("chmod 755 .; mkdir -p a/b/c/e; echo -n deep > a/b/c/e/f; ln -s b a/link; ln -s /a/b/c a/b/top; mkdir -m 700 a/b/c/shut; : > a/b/c/shut/x");
+	t_mount_host(true);
+	ck_assert_int_eq(t_walk("/a/b/c/e/f", 0), 0);
+	before = sim_host_calls;
+	ck_assert_int_eq(t_walk("/a/b/c/e/f", 0), 0);
+	ck_assert_uint_eq(sim_host_calls - before, 1);
+	ck_assert_int_eq(t_walk("/a/b/c/e/none", 0), -ENOENT);
+	ck_assert_int_eq(t_walk("/a/b/c/e/f/x", 0), -ENOTDIR);
+	ck_assert_int_eq(t_walk("/a/b/c/none/f", 0), -ENOENT);
+	ck_assert_str_eq(t_get("/a/link/c/./e//f"), "deep");
+	ck_assert_str_eq(t_get("/a/link/top/e/f"), "deep");
+	ck_assert_str_eq(t_get("/a/b/top/../c/e/../e/f"), "deep");
+	ck_assert_int_eq(t_walk("/a/b/c/e/", 0), 0);
+	ck_assert_int_eq(t_walk("/a/link/", WALK_NOFOLLOW), 0);
+	ck_assert_int_eq(t_walk("/a/b/c/shut/x", 0), 0);
+	t_user(1000);
+	ck_assert_int_eq(t_walk("/a/b/c/shut/x", 0), -EACCES);
+	ck_assert_str_eq(t_get("/a/b/c/e/f"), "deep");
+	t_user(0);
+	ck_assert_int_eq(t_chmod("/a/b", 0644), 0);
+	t_user(1000);
+	ck_assert_int_eq(t_walk("/a/b/c/e/f", 0), -EACCES);
+	t_user(0);
+	ck_assert_int_eq(vfs_rename(&w, "/a/b", &w, "/a/n", 0), 0);
+	ck_assert_int_eq(t_walk("/a/b/c/e/f", 0), -ENOENT);
+	ck_assert_str_eq(t_get("/a/n/c/e/f"), "deep");
+	t_host("mv a/n a/m; mkdir -p a/n/c/e; echo -n other > a/n/c/e/f");
+	sim_clock_advance(2000000000);
+	ck_assert_str_eq(t_get("/a/n/c/e/f"), "other");
+}
+END_TEST
+
 Suite *hostfs_suite(void)
 {
 	Suite *s = suite_create("hostfs");
@@ -305,6 +342,7 @@ Suite *hostfs_suite(void)
 	tcase_add_test(t, names_replaced_on_the_host);
 	tcase_add_test(t, listing_positions_survive_changes);
 	tcase_add_test(t, proc_of_the_host_is_not_entered);
+	tcase_add_test(t, walks_through_cached_directories);
 	suite_add_tcase(s, t);
 	return s;
 }
