@@ -46,6 +46,11 @@ struct aspace {
 	struct mm_window windows[MM_NR_WINDOWS]; /* [lock] */
 };
 
+/* Bytes. Resident: measured only when called in the mm's own kProc, else an upper estimate. */
+struct mm_usage {
+	u64 size, peak, resident, shared, text, data, stack, locked, lib;
+};
+
 struct mm {
 	struct ref ref;
 	struct aspace *as;  /* [I] reference */
@@ -65,6 +70,9 @@ struct mm {
 	u32 auxv_len;	    /* bytes */
 	struct path exe;    /* [I] once running: reference; mnt NULL = none */
 	u32 exe_denies;	    /* we hold one of its inode's write refusals */
+	struct spinlock usage_lock;
+	u64 usage_changes, usage_faults; /* [usage_lock] what `usage` is of; 0: nothing yet */
+	struct mm_usage usage;		 /* [usage_lock] */
 };
 
 /* Once at boot, after fs: file windows and truncation reach here through fs/'s hooks. */
@@ -186,10 +194,7 @@ struct mm_text {
 };
 int mm_print_maps(struct mm *mm, struct mm_text *t);
 int mm_print_smaps(struct mm *mm, struct mm_text *t, bool rollup);
-/* Bytes. Resident: measured only when called in the mm's own kProc, else an upper estimate. */
-struct mm_usage {
-	u64 size, peak, resident, shared, text, data, stack, locked, lib;
-};
+/* Resident is looked up again only after page faults or mapping calls: finding it out walks everything. */
 void mm_usage(struct mm *mm, struct mm_usage *u);
 
 /* Futex and similar keys: the object behind a shared mapping at addr. Returns its id and offset; 0 if private memory or unmapped. */

@@ -208,12 +208,40 @@ static int add_usage(const struct mm *mm, const struct vma *v, void *arg)
 	return 0;
 }
 
-void mm_usage(struct mm *mm, struct mm_usage *u)
+static void look_up_resident(struct mm *mm, bool at_home, struct mm_usage *u)
 {
-	struct sum s = { .u = u, .at_home = mm_current_aspace() == mm->as };
+	struct sum s = { .u = u, .at_home = at_home };
 
 	memset(u, 0, sizeof(*u));
 	mm_for_each_vma(mm, add_usage, &s);
+}
+
+static void resident_usage(struct mm *mm, struct mm_usage *u)
+{
+	u64 changes = load_acquire(&host_map_changes), faults;
+	bool known;
+
+	if (mm_current_aspace() != mm->as)
+		return look_up_resident(mm, false, u);
+	faults = host_page_faults();
+	spin_lock(&mm->usage_lock);
+	known = faults && mm->usage_faults == faults && mm->usage_changes == changes;
+	if (known)
+		*u = mm->usage;
+	spin_unlock(&mm->usage_lock);
+	if (known)
+		return;
+	look_up_resident(mm, true, u);
+	spin_lock(&mm->usage_lock);
+	mm->usage = *u;
+	mm->usage_changes = changes;
+	mm->usage_faults = faults;
+	spin_unlock(&mm->usage_lock);
+}
+
+void mm_usage(struct mm *mm, struct mm_usage *u)
+{
+	resident_usage(mm, u);
 	u->size = mm->total_vm;
 	u->peak = mm->hiwater_vm;
 	u->text = mm->end_code - mm->start_code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Typed wrappers over host_syscall6: the list of what an instance asks of the host kernel. Nothing here keeps state. */
 #include "userlib/rt/host.h"
+#include "base/atomic.h"
 #include "userlib/rt/host_thread.h"
 #include <asm/unistd_64.h>
 #include <linux/fs.h>
@@ -23,25 +24,33 @@
 #define __NR_cachestat 451
 #endif
 
+u64 host_map_changes;
+
+static long map_changed(long r)
+{
+	atomic_add_relaxed(&host_map_changes, 1);
+	return r;
+}
+
 long host_mmap(void *addr, size_t len, int prot, int flags, int fd, u64 off)
 {
-	return CALL6(__NR_mmap, addr, len, prot, flags, fd, off);
+	return map_changed(CALL6(__NR_mmap, addr, len, prot, flags, fd, off));
 }
 int host_munmap(void *addr, size_t len)
 {
-	return (int)CALL2(__NR_munmap, addr, len);
+	return (int)map_changed(CALL2(__NR_munmap, addr, len));
 }
 int host_mprotect(void *addr, size_t len, int prot)
 {
-	return (int)CALL3(__NR_mprotect, addr, len, prot);
+	return (int)map_changed(CALL3(__NR_mprotect, addr, len, prot));
 }
 int host_madvise(void *addr, size_t len, int advice)
 {
-	return (int)CALL3(__NR_madvise, addr, len, advice);
+	return (int)map_changed(CALL3(__NR_madvise, addr, len, advice));
 }
 long host_mremap(void *old, size_t old_len, size_t new_len, int flags, void *new_addr)
 {
-	return CALL5(__NR_mremap, old, old_len, new_len, flags, new_addr);
+	return map_changed(CALL5(__NR_mremap, old, old_len, new_len, flags, new_addr));
 }
 int host_msync(void *addr, size_t len, int flags)
 {
@@ -53,7 +62,7 @@ int host_mincore(void *addr, size_t len, unsigned char *vec)
 }
 int host_mlock(const void *addr, size_t len)
 {
-	return (int)CALL2(__NR_mlock, addr, len);
+	return (int)map_changed(CALL2(__NR_mlock, addr, len));
 }
 int host_munlock(const void *addr, size_t len)
 {
@@ -275,9 +284,11 @@ int host_clock_gettime_raw(int clk, s64 *ns)
 		*ns = ts.tv_sec * 1000000000ll + ts.tv_nsec;
 	return r;
 }
-int host_getrusage_thread(void *rusage)
+u64 host_page_faults(void)
 {
-	return (int)CALL2(__NR_getrusage, 1, rusage);
+	long ru[18] = { 0 }; /* struct rusage: [8] ru_minflt, [9] ru_majflt */
+
+	return CALL2(__NR_getrusage, 0, ru) ? 0 : (u64)(ru[8] + ru[9]);
 }
 int host_set_affinity(u64 mask)
 {

@@ -12,6 +12,7 @@
 long host_syscall6(long nr, long a, long b, long c, long d, long e, long f);
 
 /* Memory. addr is always a fixed address that the instance chose (MAP_FIXED or MAP_FIXED_NOREPLACE in flags). */
+extern u64 host_map_changes; /* [a] counts the calls here that change what is mapped or resident, in all kProcs */
 long host_mmap(void *addr, size_t len, int prot, int flags, int fd, u64 off);
 int host_munmap(void *addr, size_t len);
 int host_mprotect(void *addr, size_t len, int prot);
@@ -80,7 +81,7 @@ int host_clone_call(u64 flags, void *stack_top, void (*fn)(void *), void *arg, i
 int host_wait4(int pid, int *status, int options);
 long host_getrandom(void *buf, size_t len);
 int host_clock_gettime_raw(int clk, s64 *ns);
-int host_getrusage_thread(void *rusage);
+u64 host_page_faults(void); /* of this host process so far */
 int host_set_affinity(u64 mask); /* of the calling kThread: another process of the same user is out of reach */
 
 #endif
