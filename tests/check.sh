@@ -29,6 +29,7 @@ part "unit tests" make -s --no-print-directory -C "$top" unit
 part "guest programs" "$top/tests/run_guest.sh"
 part "jctl" "$top/tests/run_jctl.sh"
 part "switch" "$top/tests/run_switch.sh"
+part "hostile program" "$top/tests/run_hostile.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
 if [ "${1:-}" = long ]; then
 	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy

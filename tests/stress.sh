@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # stress-ng classes, each on Linux and in an instance with --verify; a table.
+# The note names system calls that the class tried and the instance lacks.
 #   tests/stress.sh [-r] [-t SECONDS] [CLASS...]
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,8 +17,8 @@ while getopts rt: o; do
 done
 shift $((OPTIND - 1))
 classes=("$@")
-[ ${#classes[@]} -gt 0 ] || classes=(cpu vm memcpy pthread futex pipe eventfd epoll timer timerfd sigq
-	signal sigsegv sem mutex sock udp dentry file-ioctl hdd fork mmap poll switch)
+[ ${#classes[@]} -gt 0 ] || classes=(cpu vm memcpy memrate pthread futex pipe eventfd epoll timer timerfd sigq
+	signal sigsegv sem mutex sock udp dentry file-ioctl hdd iomix fork mmap poll switch)
 work=$(mktemp -d /tmp/jstress.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -26,7 +27,8 @@ one() { # COMMAND... : a word for the result
 	local rc
 	timeout -k 5 $((secs * 2 + 20)) "$@" >out 2>&1 </dev/null
 	rc=$?
-	cp out "$work/last"
+	cp out last
+	grep -v '^junction: ' last >out
 	if grep -q 'unsuccessful run\|aborted\|fail:' out; then
 		echo fail
 	elif grep -q 'not implemented\|skipped' out && ! grep -q 'passed' out; then
@@ -50,7 +52,12 @@ for c in "${classes[@]}"; do
 	note=
 	if [ $ref = 0 ]; then
 		i=$(one "$jctl" run -v "$work:$work" -- "${args[@]}")
-		[ "$i" = pass ] || note=$(grep -E 'fail|errno|not impl|error' last | head -1 | cut -c1-70)
+		if [ "$i" = pass ]; then
+			note=$(sed -n 's/^junction: system call \([0-9]*\) is not implemented.*/\1/p' last | sort -un | tr '\n' ' ')
+			[ -z "$note" ] || note="ENOSYS: ${note% }"
+		else
+			note=$(grep -E 'fail|errno|error' last | head -1 | cut -c1-70)
+		fi
 	fi
 	printf '%-12s %-8s %-8s %s\n' "$c" "$l" "$i" "$note"
 	if [ "$i" = "$l" ] || [ "$i" = pass ] || [ "$ref" = 1 ]; then
