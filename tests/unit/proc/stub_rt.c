@@ -265,3 +265,5 @@ ssize path_name(const struct path *p, const struct path *root, char *buf, size_t
 }
 
 void (*uaccess_prepare)(u64 addr, u64 len);
+u64 host_map_changes;
+u64 host_page_faults(void) { return 0; }
