@@ -9,6 +9,7 @@ extern u64 kthread_xcr0; /* vector components the host enabled */
 extern struct xlight {
 	u64 opmask_offset, hi16_offset;
 	bool usable; /* the host's XCR0 and the CPU allow the light image */
+	bool xsavec; /* the CPU has the compacted form */
 } kthread_xlight;
 extern int kthread_wake_fd; /* the launcher's eventfd: wakes the watcher */
 

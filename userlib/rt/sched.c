@@ -203,8 +203,10 @@ static void save_program_state(struct uthread *ut)
 		const struct xlight *x = &kthread_xlight;
 
 		ut->xstate_light = x->usable && xsave_light(ut->xsave, x->opmask_offset, x->hi16_offset);
-		if (!ut->xstate_light)
+		if (!ut->xstate_light && x->xsavec)
 			xsave_compact(ut->xsave, XSAVE_MASK & kthread_xcr0);
+		else if (!ut->xstate_light)
+			xsave_standard(ut->xsave, XSAVE_MASK & kthread_xcr0);
 		ut->xstate_in_memory = 2; /* also still in this kThread's registers */
 		kt->fpu_owner = ut;
 	}

@@ -289,6 +289,7 @@ static void find_light_image(void)
 	struct xlight *x = &kthread_xlight;
 
 	x->usable = cpuid_part(0xd, 1, 0) & 4 && (!(kthread_xcr0 & 0xe0) || cpuid_part(7, 0, 1) & 1u << 30);
+	x->xsavec = cpuid_part(0xd, 1, 0) & 2;
 	if (kthread_xcr0 & 0x20)
 		x->opmask_offset = cpuid_part(0xd, 5, 1);
 	if (kthread_xcr0 & 0x80)
