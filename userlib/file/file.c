@@ -56,6 +56,8 @@ void file_put(struct file *f)
 		return;
 	if (f->mode_rw & FMODE_EPOLL)
 		epoll_file_release(f);
+	if (f->fasync)
+		file_async_stop(f);
 	if (i && !(f->mode_rw & FMODE_PATH)) {
 		flock_release_file(i, f);
 		fs_notify_path(&f->path, f->mode_rw & FMODE_WRITE ? 0x8 /* IN_CLOSE_WRITE */ : 0x10 /* IN_CLOSE_NOWRITE */);
@@ -231,12 +233,6 @@ u32 file_poll(struct file *f, struct poll_table *pt)
 	if (!f->ops->poll)
 		return POLL_IN | POLL_OUT;
 	return f->ops->poll(f, pt);
-}
-
-void file_async_notify(struct file *f, int band)
-{
-	if ((load_relaxed(&f->flags) & FLAG_ASYNC) && f->async_owner && proc_hooks)
-		proc_hooks->send_signal_owner(f->async_owner, f->async_sig ? f->async_sig : 29 /* SIGIO */, 1, -1, band);
 }
 
 void file_init(void)

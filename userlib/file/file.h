@@ -45,8 +45,18 @@ struct file_ops {
 	int (*reopen)(struct file *f, unsigned flags, struct file **out);
 	/* Last reference gone. */
 	void (*release)(struct file *f);
+	bool can_async; /* O_ASYNC has an effect */
 	bool maps_zero; /* mmap gives fresh zero pages: /dev/zero */
 };
+
+/* Who is signalled of input and output on a file, and with whose rights. */
+struct file_owner {
+	int pid;   /* of a process, thread or group (type); 0 = nobody */
+	int type;  /* F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP */
+	int sig;   /* F_SETSIG: 0 = SIGIO without details */
+	u32 uid, euid;
+};
+struct fasync;
 
 struct file {
 	struct ref ref;
@@ -60,8 +70,8 @@ struct file {
 	u64 id;			    /* [I] inode number shown for anonymous files */
 	struct list epoll_items;    /* [epitem_lock] epoll.c: who watches this file */
 	struct spinlock epitem_lock;
-	int async_owner;	    /* F_SETOWN */
-	int async_sig;		    /* F_SETSIG */
+	struct file_owner async;    /* [async_lock] F_SETOWN, F_SETSIG */
+	struct fasync *fasync;	    /* [async_lock] O_ASYNC is set */
 	u32 mode_rw;		    /* 1 = may read, 2 = may write */
 	void *flock_owner;
 };
@@ -122,6 +132,7 @@ u32 file_poll(struct file *f, struct poll_table *pt);
 struct proc_hooks {
 	void (*send_signal_self)(int sig);				    /* SIGPIPE, SIGXFSZ to the calling thread */
 	void (*send_signal_owner)(int owner /* >0 pid, <0 pgrp */, int sig, int code, int fd, int band); /* SIGIO, tty signals */
+	void (*send_sigio)(const struct file_owner *to, int poll_code /* POLL_IN ... */, int fd);
 	int (*current_tgid)(void);
 	const struct cred *(*current_cred)(void);
 	u64 (*rlimit)(int resource);

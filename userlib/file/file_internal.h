@@ -36,8 +36,12 @@ static inline bool file_nonblock(const struct file *f, u32 rwf)
 {
 	return (load_relaxed(&f->flags) & FLAG_NONBLOCK) || (rwf & RWF_NOWAIT_BIT);
 }
-/* Tells who asked for SIGIO. */
-void file_async_notify(struct file *f, int band);
+/* fasync.c. fcntl's work; stop: also at the last reference. */
+int file_async_start(struct file *f, int fd);
+void file_async_stop(struct file *f);
+void file_async_owner(struct file *f, const struct file_owner *o, bool set); /* !set: only the signal */
+void file_async_run(void); /* signals that are due, from a uThread or timer without locks */
+void file_async_run_due(void);
 
 extern const struct file_ops inode_file_ops, path_only_ops;
 s64 inode_file_size(struct file *f);

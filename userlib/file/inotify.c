@@ -301,6 +301,7 @@ static void inotify_release(struct file *f)
 }
 
 static const struct file_ops inotify_ops = {
+	.can_async = true,
 	.name = "inotify",
 	.read = inotify_read,
 	.poll = inotify_poll,

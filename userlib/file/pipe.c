@@ -611,6 +611,7 @@ static int pipe_reopen(struct file *f, unsigned flags, struct file **out)
 }
 
 static const struct file_ops pipe_ops = {
+	.can_async = true,
 	.name = "pipe",
 	.read = pipe_read,
 	.write = pipe_write,

@@ -596,6 +596,7 @@ static int slave_getattr(struct file *f, struct kstat *st)
 }
 
 static const struct file_ops master_ops = {
+	.can_async = true,
 	.name = "ptmx",
 	.read = master_read,
 	.write = master_write,
@@ -604,6 +605,7 @@ static const struct file_ops master_ops = {
 	.release = master_release,
 };
 static const struct file_ops slave_ops = {
+	.can_async = true,
 	.name = "pts",
 	.read = slave_read,
 	.write = slave_write,

@@ -82,6 +82,7 @@ static void socket_release(struct file *f)
 }
 
 static const struct file_ops socket_file_ops = {
+	.can_async = true,
 	.name = "socket",
 	.read = socket_read,
 	.write = socket_write,

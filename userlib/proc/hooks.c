@@ -56,6 +56,72 @@ static void send_signal_owner(int owner, int sig, int code, int fd, int band)
 	}
 }
 
+static bool sigio_allowed(const struct file_owner *o, const struct uproc *p)
+{
+	const struct cred *c = &p->cred;
+
+	return o->euid == 0 || o->euid == c->suid || o->euid == c->uid || o->uid == c->suid || o->uid == c->uid;
+}
+
+static void sigio_to(const struct file_owner *o, struct uproc *p, struct thread *t, int code, int fd)
+{
+	static const u16 bands[7] = { 0, 0x41, 0x304, 0x441, 8, 0x82, 0x18 };
+	struct ksiginfo info = { .si_signo = o->sig, .si_code = code };
+	int r = -EAGAIN;
+
+	if (!sigio_allowed(o, p))
+		return;
+	if (o->sig) {
+		info.poll.band = bands[code];
+		info.poll.fd = fd;
+		r = t ? signal_send_thread(t, o->sig, &info) : signal_send_proc(p, o->sig, &info);
+	}
+	if (r == -EAGAIN) /* no details asked for, or no room for them */
+		(void)(t ? signal_send_thread(t, SIGIO, NULL) : signal_send_proc(p, SIGIO, NULL));
+}
+
+/* Members of a group are told one by one: nothing may be held while signals are sent. */
+static void sigio_to_group(const struct file_owner *o, int code, int fd)
+{
+	int last = 0;
+
+	for (;;) {
+		struct uproc *p, *next = NULL;
+
+		spin_lock(&proc_table_lock);
+		list_for_each(p, &uproc_all, all_link)
+			if (p->pgid == o->pid && !p->zombie && p->pid > last && (!next || p->pid < next->pid))
+				next = p;
+		if (next)
+			proc_get(next);
+		spin_unlock(&proc_table_lock);
+		if (!next)
+			return;
+		last = next->pid;
+		sigio_to(o, next, NULL, code, fd);
+		proc_put(next);
+	}
+}
+
+static void send_sigio(const struct file_owner *o, int code, int fd)
+{
+	struct thread *t = o->type == 0 /* F_OWNER_TID */ ? thread_find(o->pid) : NULL;
+	struct uproc *p;
+
+	if (o->type == 2) /* F_OWNER_PGRP */
+		return sigio_to_group(o, code, fd);
+	if (t) {
+		sigio_to(o, t->proc, t, code, fd);
+		thread_put(t);
+		return;
+	}
+	p = o->type == 1 ? proc_find(o->pid) : NULL;
+	if (p) {
+		sigio_to(o, p, NULL, code, fd);
+		proc_put(p);
+	}
+}
+
 static int current_tgid(void)
 {
 	struct uproc *p = current_proc();
@@ -187,6 +253,7 @@ static struct waitq *signal_waitq(void)
 static const struct proc_hooks hooks = {
 	.send_signal_self = send_signal_self,
 	.send_signal_owner = send_signal_owner,
+	.send_sigio = send_sigio,
 	.current_tgid = current_tgid,
 	.current_cred = current_cred,
 	.rlimit = rlimit,

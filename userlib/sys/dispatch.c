@@ -5,6 +5,7 @@
  */
 #include "userlib/sys/dispatch.h"
 #include "userlib/base/log.h"
+#include "userlib/file/file_internal.h"
 #include "userlib/proc/proc.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
@@ -116,6 +117,7 @@ void exit_work(struct trapframe *tf)
 		store_relaxed(&kt_self()->work, 0u);
 		full_fence(); /* pairs with sched_kick: clear first, then look */
 		host_signals_run();
+		file_async_run();
 		sched_check_resched();
 		if (load_acquire(&t->ut.signal_pending) || wants_restart(tf))
 			signal_deliver_on_exit(tf);

@@ -232,13 +232,17 @@ static long posix_lock(struct file *f, unsigned cmd, unsigned long arg)
 
 #define SETFL_BITS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
 
-static long set_status_flags(struct file *f, unsigned flags)
+static long set_status_flags(struct file *f, int fd, unsigned flags)
 {
 	u32 old, new;
 	int r = f->ops->set_flags ? f->ops->set_flags(f, flags & SETFL_BITS) : 0;
 
+	if (!r && flags & ~f->flags & FASYNC)
+		r = file_async_start(f, fd);
 	if (r)
 		return r;
+	if (f->flags & ~flags & FASYNC)
+		file_async_stop(f);
 	do {
 		old = load_relaxed(&f->flags);
 		new = (old & ~(u32)SETFL_BITS) | (flags & SETFL_BITS);
@@ -258,6 +262,66 @@ static long dup_from(struct file *f, unsigned long min, bool cloexec)
 	return r;
 }
 
+/* Is there such a thread, process or group? */
+static bool owner_exists(const struct file_owner *o)
+{
+	struct thread *t = NULL;
+	struct uproc *p;
+	bool found = false;
+
+	if (o->type == F_OWNER_PGRP) {
+		spin_lock(&proc_table_lock);
+		list_for_each(p, &uproc_all, all_link)
+			found |= p->pgid == o->pid;
+		spin_unlock(&proc_table_lock);
+		return found;
+	}
+	if (o->type == F_OWNER_TID)
+		t = thread_find(o->pid);
+	p = t ? NULL : proc_find(o->pid);
+	found = t || p;
+	if (t)
+		thread_put(t);
+	if (p)
+		proc_put(p);
+	return found;
+}
+
+static long set_owner(struct file *f, int type, int pid)
+{
+	const struct cred *c = &uproc_self()->cred;
+	struct file_owner o = { .pid = pid, .type = type, .uid = c->uid, .euid = c->euid };
+
+	if (pid && !owner_exists(&o))
+		return -ESRCH;
+	file_async_owner(f, &o, true);
+	return 0;
+}
+
+static long owner_call(struct file *f, unsigned cmd, unsigned long arg)
+{
+	struct f_owner_ex ex;
+	int v = (int)arg;
+
+	switch (cmd) {
+	case F_SETOWN:
+		if (v == INT32_MIN)
+			return -EINVAL;
+		return set_owner(f, v < 0 ? F_OWNER_PGRP : F_OWNER_PID, v < 0 ? -v : v);
+	case F_GETOWN:
+		return f->async.type == F_OWNER_PGRP ? -f->async.pid : f->async.pid;
+	case F_SETOWN_EX:
+		if (copy_from_app(&ex, (void __app *)arg, sizeof(ex)))
+			return -EFAULT;
+		if (ex.type < F_OWNER_TID || ex.type > F_OWNER_PGRP || ex.pid < 0)
+			return -EINVAL;
+		return set_owner(f, ex.type, ex.pid);
+	default:
+		ex = (struct f_owner_ex){ .type = f->async.type, .pid = f->async.pid };
+		return copy_to_app((void __app *)arg, &ex, sizeof(ex));
+	}
+}
+
 static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -275,7 +339,7 @@ static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 		return -EBADF;
 	switch (cmd) {
 	case F_SETFL:
-		return set_status_flags(f, (unsigned)arg);
+		return set_status_flags(f, fd, (unsigned)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -284,17 +348,17 @@ static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 	case F_OFD_SETLKW:
 		return posix_lock(f, cmd, arg);
 	case F_SETOWN:
-		f->async_owner = (int)arg;
-		return 0;
 	case F_GETOWN:
-		return f->async_owner;
+	case F_SETOWN_EX:
+	case F_GETOWN_EX:
+		return owner_call(f, cmd, arg);
 	case F_SETSIG:
 		if (arg > 64)
 			return -EINVAL;
-		f->async_sig = (int)arg;
+		file_async_owner(f, &(struct file_owner){ .sig = (int)arg }, false);
 		return 0;
 	case F_GETSIG:
-		return f->async_sig;
+		return f->async.sig;
 	case F_SETPIPE_SZ:
 		return file_is_pipe(f) ? pipe_set_size(f, (unsigned)arg, cred_capable(&uproc_self()->cred)) : -EBADF;
 	case F_GETPIPE_SZ:
