@@ -3,6 +3,7 @@
 #include "net/net.h"
 #include "userlib/base/string.h"
 #include "userlib/entry/entry.h"
+#include "userlib/file/socket.h"
 #include "userlib/proc/pseudo.h"
 
 #define PROTO_TCP 6
@@ -296,6 +297,7 @@ void netproc_init(void)
 	procfs_register_net("netstat", show_netstat);
 	procfs_register_net("route", show_route);
 	procfs_register_net("snmp", show_snmp);
+	procfs_register_net("unix", unix_show);
 	procfs_register_net("sockstat", show_sockstat);
 	procfs_register_net("sockstat6", show_sockstat6);
 	procfs_register_net("tcp", show_tcp);

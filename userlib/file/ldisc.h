@@ -33,6 +33,7 @@ struct tty {
 	u8 packet_status;
 	bool locked;		/* TIOCSPTLCK */
 	u32 masters, slaves;	/* open files */
+	u32 hangups; /* [a] vhangup(2) calls */
 	bool slave_seen;
 	struct waitq m_wait, s_wait;
 	struct tty_job job;

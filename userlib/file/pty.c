@@ -237,9 +237,24 @@ static void master_release(struct file *f)
 
 /* ---- slave ---- */
 
-static bool hung_up(const struct tty *t)
+/* The master is closed, or vhangup(2) came after this slave was opened: its position, of no other use, says when. */
+static bool hung_up(const struct file *f)
 {
-	return !READ_ONCE(t->masters);
+	const struct tty *t = f->private;
+
+	return !READ_ONCE(t->masters) || READ_ONCE(t->hangups) != (u32)f->pos;
+}
+
+void pty_hang_up(void *tty)
+{
+	struct tty *t = tty;
+
+	mutex_lock(&t->lock);
+	WRITE_ONCE(t->hangups, t->hangups + 1);
+	ldisc_flush_input(t);
+	mutex_unlock(&t->lock);
+	wake_both(t);
+	waitq_wake_everyone(&t->s_wait);
 }
 
 static bool raw_enough(const struct tty *t, size_t want)
@@ -267,7 +282,7 @@ static int slave_wait(struct file *f, struct tty *t, size_t want, u32 rwf)
 	int r;
 
 	do {
-		if (hung_up(t) || (canon ? ldisc_readable(t) : t->tio.c_cc[VMIN] && raw_enough(t, want)))
+		if (hung_up(f) || (canon ? ldisc_readable(t) : t->tio.c_cc[VMIN] && raw_enough(t, want)))
 			return 0;
 		seen = ldisc_input_bytes(t);
 		if (file_nonblock(f, rwf))
@@ -278,7 +293,7 @@ static int slave_wait(struct file *f, struct tty *t, size_t want, u32 rwf)
 		if (!deadline)
 			return 0;
 		r = wait_event(&t->s_wait, EPOLLIN | EPOLLHUP, false,
-			       hung_up(t) || ldisc_input_bytes(t) != seen || canon != !!(t->tio.c_lflag & ICANON), deadline, true);
+			       hung_up(f) || ldisc_input_bytes(t) != seen || canon != !!(t->tio.c_lflag & ICANON), deadline, true);
 		canon = t->tio.c_lflag & ICANON;
 	} while (!r);
 	return r == -ETIMEDOUT ? 0 : r;
@@ -296,7 +311,7 @@ static ssize slave_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 	if (!it->count)
 		return 0;
 	for (;;) {
-		if (hung_up(t))
+		if (hung_up(f))
 			return 0;
 		r = tty_job_check_read(&t->job);
 		if (!r)
@@ -306,7 +321,7 @@ static ssize slave_read(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 		mutex_lock(&t->lock);
 		n = ldisc_read(t, buf, (u32)MIN(it->count, (size_t)CHUNK), &eof);
 		mutex_unlock(&t->lock);
-		if (n || eof || hung_up(t) || !(t->tio.c_lflag & ICANON))
+		if (n || eof || hung_up(f) || !(t->tio.c_lflag & ICANON))
 			break;
 	}
 	waitq_wake(&t->m_wait, POLL_OUT);
@@ -326,7 +341,7 @@ static ssize slave_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 	while (it->count) {
 		u32 n;
 
-		if (hung_up(t))
+		if (hung_up(f))
 			return done ? done : -EIO;
 		c = iter_copy_from(it, buf, MIN(it->count, (size_t)CHUNK));
 		if (c <= 0)
@@ -342,7 +357,7 @@ static ssize slave_write(struct file *f, struct iov_iter *it, s64 *pos, u32 rwf)
 			continue;
 		if (file_nonblock(f, rwf))
 			return done ? done : -EAGAIN;
-		r = wait_event(&t->s_wait, EPOLLOUT, false, hung_up(t) || (!READ_ONCE(t->stopped) && tty_out_room(t) > 64),
+		r = wait_event(&t->s_wait, EPOLLOUT, false, hung_up(f) || (!READ_ONCE(t->stopped) && tty_out_room(t) > 64),
 			       TIME_FOREVER, true);
 		if (r)
 			return done ? done : r;
@@ -356,7 +371,7 @@ static u32 slave_poll(struct file *f, struct poll_table *pt)
 	u32 ev = 0;
 
 	poll_wait(pt, &t->s_wait);
-	if (hung_up(t))
+	if (hung_up(f))
 		return POLL_IN | POLL_OUT | EPOLLHUP;
 	if (t->tio.c_lflag & ICANON ? ldisc_readable(t) : ldisc_input_bytes(t) >= (t->tio.c_cc[VTIME] ? 1u : MAX((u32)t->tio.c_cc[VMIN], 1u)))
 		ev |= POLL_IN;
@@ -533,7 +548,7 @@ static long slave_ioctl(struct file *f, unsigned cmd, unsigned long arg)
 {
 	struct tty *t = f->private;
 
-	return hung_up(t) ? -EIO : common_ioctl(f, t, cmd, arg, false);
+	return hung_up(f) ? -EIO : common_ioctl(f, t, cmd, arg, false);
 }
 
 static long open_peer(struct tty *t, unsigned flags)
@@ -634,7 +649,7 @@ static int ptmx_open(struct inode *i, struct path *p, unsigned flags, const stru
 int pty_open_slave(void *tty, unsigned flags, struct file **out)
 {
 	struct tty *t = tty;
-	int r = hung_up(t) ? -EIO : file_alloc(&slave_ops, flags, t, out);
+	int r = !READ_ONCE(t->masters) ? -EIO : file_alloc(&slave_ops, flags, t, out);
 
 	if (r)
 		return r;
@@ -642,6 +657,7 @@ int pty_open_slave(void *tty, unsigned flags, struct file **out)
 	mutex_lock(&t->lock);
 	t->slaves++;
 	t->slave_seen = true;
+	(*out)->pos = t->hangups;
 	mutex_unlock(&t->lock);
 	if (!(flags & O_NOCTTY) && proc_hooks->current_tgid() == proc_hooks->current_session() && !proc_hooks->current_ctty())
 		tty_job_maybe_acquire(&t->job);

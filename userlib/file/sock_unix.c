@@ -20,6 +20,7 @@
 
 struct spinlock unix_lock = SPINLOCK_INIT;
 static struct list abstract[BUCKETS]; /* [unix_lock] zeroed = empty */
+static struct list all_socks = LIST_INIT(all_socks); /* [unix_lock] usock.all_node */
 static struct slab usock_slab = SLAB_INIT("unix_sock", struct usock);
 static const struct sock_ops unix_ops;
 
@@ -35,6 +36,7 @@ static struct usock *usock_alloc(int type)
 	list_init(&u->pending);
 	list_init(&u->pending_node);
 	list_init(&u->hash_node);
+	list_init(&u->all_node);
 	list_init(&u->wake_list);
 	list_init(&u->wake_node);
 	list_init(&u->flight_node);
@@ -42,6 +44,9 @@ static struct usock *usock_alloc(int type)
 	waitq_init(&u->wait);
 	waitq_init(&u->space);
 	u->rcvbuf = u->sndbuf = DEFAULT_BUF;
+	spin_lock(&unix_lock);
+	list_add_tail(&all_socks, &u->all_node);
+	spin_unlock(&unix_lock);
 	return u;
 }
 
@@ -49,6 +54,9 @@ void unix_put(struct usock *u)
 {
 	if (!ref_put(&u->ref))
 		return;
+	spin_lock(&unix_lock);
+	list_del(&u->all_node);
+	spin_unlock(&unix_lock);
 	(void)unix_purge(u);
 	slab_free(&usock_slab, u);
 }
@@ -421,7 +429,9 @@ static int unix_accept(struct socket *s, bool nonblock, unsigned flags, struct f
 	}
 	waitq_wake_everyone(&l->space);
 	r = socket_file_create(&unix_ops, AF_UNIX, l->type, 0, n, flags, out);
-	if (r) {
+	if (!r) {
+		store_relaxed(&n->ino, file_socket(*out)->id);
+	} else {
 		struct socket dead = { .priv = n };
 
 		unix_ops.release(&dead);
@@ -481,6 +491,36 @@ static void unix_release(struct socket *s)
 	unix_wake_writers(u);
 	unix_put(u);
 	unix_collect();
+}
+
+/* ---- /proc/net/unix ---- */
+
+static int show_one(const struct usock *u, char *buf, size_t size)
+{
+	unsigned state = load_relaxed(&u->ino) ? (u->was_connected && u->type != US_DGRAM ? 3 : 1) : 2; /* SS_* */
+	u32 len = u->name_len > NAME_HEAD ? u->name_len - NAME_HEAD : 0;
+	int n = fmt(buf, size, "%016x: %08X %08X %08X %04X %02X %5lu%s", 0, u->ref.count, 0, u->listening ? 0x10000 : 0, u->type, state,
+		    load_relaxed(&u->ino), len ? " " : "");
+	bool abstract_name = len && !u->name[NAME_HEAD];
+
+	if (len && !abstract_name)
+		len--; /* its zero */
+	for (u32 i = 0; i <= len; i++, n++)
+		if ((size_t)n < size)
+			buf[n] = i == len ? '\n' : u->name[NAME_HEAD + i] ? (char)u->name[NAME_HEAD + i] : '@';
+	return n;
+}
+
+int unix_show(char *buf, size_t size)
+{
+	int n = fmt(buf, size, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	struct usock *u;
+
+	spin_lock(&unix_lock);
+	list_for_each(u, &all_socks, all_node)
+		n += show_one(u, (size_t)n < size ? buf + n : buf, (size_t)n < size ? size - (size_t)n : 0);
+	spin_unlock(&unix_lock);
+	return n;
 }
 
 /* ---- options ---- */
@@ -674,6 +714,8 @@ int unix_socket_create(int type, int protocol, unsigned flags, struct file **out
 	err = socket_file_create(&unix_ops, AF_UNIX, type, 0, u, flags, out);
 	if (err)
 		unix_put(u);
+	else
+		store_relaxed(&u->ino, file_socket(*out)->id);
 	return err;
 }
 

@@ -24,6 +24,8 @@ struct umsg {
 struct usock {
 	struct ref ref;
 	int type;		/* [I] */
+	u64 ino;		/* [a] of its file, 0 = not accepted yet */
+	struct list all_node;	/* [unix_lock] */
 	u32 shut;		/* [a] US_SHUT_*, changed under unix_lock */
 	struct usock *peer;	/* [unix_lock] reference */
 	u32 was_connected;	/* [a] */

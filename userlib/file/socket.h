@@ -72,6 +72,7 @@ int socket_file_create(const struct sock_ops *ops, int family, int type, int pro
 
 int inet_socket_create(int family, int type, int protocol, unsigned flags, struct file **out);
 int unix_socket_create(int type, int protocol, unsigned flags, struct file **out);
+int unix_show(char *buf, size_t size); /* /proc/net/unix: at most size bytes written, the full length returned */
 int unix_socket_pair(int type, unsigned flags, const struct sock_cred *c, struct file **a, struct file **b);
 int netlink_socket_create(int type, int protocol, unsigned flags, struct file **out);
 

@@ -20,6 +20,9 @@ long tty_job_ioctl(struct tty_job *j, struct file *f, unsigned cmd, unsigned lon
 void tty_job_maybe_acquire(struct tty_job *j);
 /* The leader of session sid exits (called by proc/ with its ctty): the foreground group gets SIGHUP; the terminal is free. */
 void tty_session_leader_exit(void *ctty, int sid);
+/* vhangup(2): open slave ends see the end of file for ever, the session is told and let go. ctty NULL or the host's: only the latter. */
+void tty_vhangup(void *ctty);
+void pty_hang_up(void *tty); /* pty.c: its part */
 /* hostfile.c: the host terminal once more. pty.c: the slave end once more; boot. */
 int host_tty_open(unsigned flags, struct file **out);
 int pty_open_slave(void *tty, unsigned flags, struct file **out);

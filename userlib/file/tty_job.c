@@ -105,6 +105,22 @@ void tty_session_leader_exit(void *ctty, int sid)
 		session_lets_go(j, true);
 }
 
+void tty_vhangup(void *ctty)
+{
+	struct tty_job *j = ctty;
+	int leader = j ? load_relaxed(&j->session) : 0;
+
+	if (!j)
+		return;
+	if (j->tty)
+		pty_hang_up(j->tty);
+	if (leader) {
+		proc_hooks->send_signal_owner(leader, SIGHUP_NR, 0x80, 0, 0);
+		proc_hooks->send_signal_owner(leader, SIGCONT_NR, 0x80, 0, 0);
+		session_lets_go(j, true);
+	}
+}
+
 static long give_up(struct tty_job *j)
 {
 	if (proc_hooks->current_ctty() != (void *)j)

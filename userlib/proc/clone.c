@@ -7,6 +7,7 @@
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
 #include "userlib/proc/mm.h"
+#include "userlib/proc/pidfd.h"
 #include "userlib/proc/proc_internal.h"
 #include <linux/sched.h>
 #include <linux/signal.h>
@@ -17,6 +18,7 @@ struct clone_req {
 	u64 stack_top; /* 0 = the parent's stack pointer */
 	u64 tls;
 	int __app *parent_tid, __app *child_tid;
+	int __app *pidfd; /* CLONE_PIDFD */
 	bool set_tls;
 };
 
@@ -61,6 +63,12 @@ static void copy_program_state(struct thread *child, const struct clone_req *rq)
 	child->sched_priority = self->sched_priority;
 	child->timer_slack_ns = self->timer_slack_ns;
 	memcpy(child->ut.name, self->ut.name, sizeof(child->ut.name));
+	if (!(rq->flags & CLONE_VM)) {
+		child->rseq = self->rseq;
+		child->rseq_len = self->rseq_len;
+		child->rseq_sig = self->rseq_sig;
+		child->ut.told_cpu = self->rseq ? ~0u : 0;
+	}
 	if (!(rq->flags & CLONE_VM) || rq->flags & CLONE_VFORK) {
 		child->altstack_sp = self->altstack_sp;
 		child->altstack_size = self->altstack_size;
@@ -197,18 +205,34 @@ static void wait_for_vfork(struct uproc *c)
 	spin_unlock(&c->lock);
 }
 
+/* The parent's descriptor for a child that does not run yet. The descriptor or -errno. */
+static int make_pidfd(struct uproc *c, const struct clone_req *rq)
+{
+	int fd = pidfd_create(c, 0);
+
+	if (fd >= 0 && put_app(fd, rq->pidfd)) {
+		(void)fdtab_close(uproc_self()->files, fd);
+		return -EFAULT;
+	}
+	return fd;
+}
+
 static long start_process(const struct clone_req *rq)
 {
 	struct uproc *p = uproc_self(), *c = uproc_alloc();
 	struct thread *t = NULL;
 	bool own_memory = !(rq->flags & CLONE_VM);
-	int pid, r;
+	int pid, r, pidfd = -1;
 
 	if (!c)
 		return -ENOMEM;
 	pid = pid_alloc();
 	c->pid = pid;
 	r = copy_process_parts(c, p, rq);
+	if (!r && rq->flags & CLONE_PIDFD) {
+		pidfd = make_pidfd(c, rq);
+		r = MIN(pidfd, 0);
+	}
 	if (!r)
 		r = make_memory(c, p, rq);
 	if (r)
@@ -249,6 +273,8 @@ err_unpublish:
 	t = NULL;
 	r = r == -EAGAIN || r == -ENOMEM ? r : -EAGAIN;
 err_undo:
+	if (pidfd >= 0)
+		(void)fdtab_close(p->files, pidfd);
 	if (t)
 		thread_put(t);
 	undo_process(c, p, rq);
@@ -258,7 +284,7 @@ err_undo:
 #define CLONE_KNOWN                                                                                          \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | CLONE_THREAD |     \
 	 CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED |        \
-	 CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND)
+	 CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO | CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
 #define CLONE_NAMESPACES                                                                                     \
 	(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP)
 
@@ -274,6 +300,8 @@ static long do_clone(const struct clone_req *rq)
 		return -EINVAL;
 	if (rq->flags & CLONE_SIGHAND && rq->flags & CLONE_CLEAR_SIGHAND)
 		return -EINVAL;
+	if (rq->flags & CLONE_PIDFD && rq->flags & (CLONE_THREAD | CLONE_DETACHED))
+		return -EINVAL;
 	if (rq->flags & CLONE_THREAD && (rq->flags & (CLONE_FILES | CLONE_FS)) != (CLONE_FILES | CLONE_FS))
 		return -EINVAL; /* threads with tables of their own are not offered */
 	return rq->flags & CLONE_THREAD ? start_thread(rq) : start_process(rq);
@@ -287,9 +315,10 @@ long sys_clone(u64 flags, u64 stack, int __app *parent_tid, int __app *child_tid
 				.tls = tls,
 				.set_tls = flags & CLONE_SETTLS,
 				.parent_tid = parent_tid,
-				.child_tid = child_tid };
+				.child_tid = child_tid,
+				.pidfd = parent_tid };
 
-	if (flags & CLONE_PIDFD)
+	if (flags & CLONE_PIDFD && flags & CLONE_PARENT_SETTID)
 		return -EINVAL;
 	return do_clone(&rq);
 }
@@ -315,7 +344,7 @@ long sys_clone3(void __app *args, size_t size)
 		return -EFAULT;
 	if (a[0] & (0xff | CLONE_DETACHED) || a[4] > NSIG_MAX || !a[5] != !a[6] || a[9] || a[8])
 		return -EINVAL;
-	if (a[0] & (CLONE_PIDFD | CLONE_INTO_CGROUP))
+	if (a[0] & CLONE_INTO_CGROUP)
 		return -EINVAL;
 	if (a[0] & (CLONE_THREAD | CLONE_PARENT) && a[4])
 		return -EINVAL;
@@ -325,8 +354,66 @@ long sys_clone3(void __app *args, size_t size)
 				 .tls = a[7],
 				 .set_tls = a[0] & CLONE_SETTLS,
 				 .parent_tid = (int __app *)a[3],
-				 .child_tid = (int __app *)a[2] };
+				 .child_tid = (int __app *)a[2],
+				 .pidfd = (int __app *)a[1] };
 	return do_clone(&rq);
+}
+
+/* What the threads of a process share can be taken apart only while there is one thread: it is kept per process. */
+#define UNSHARE_KNOWN                                                                                        \
+	(CLONE_THREAD | CLONE_FS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM | CLONE_NAMESPACES | \
+	 0x80ull /* CLONE_NEWTIME */)
+
+static int unshare_fs(struct uproc *p)
+{
+	struct fs_ctx *fs, *old = p->fs;
+
+	if (load_acquire(&old->ref.count) == 1)
+		return 0;
+	fs = fs_ctx_copy(old);
+	if (!fs)
+		return -ENOMEM;
+	spin_lock(&p->lock);
+	p->fs = fs;
+	spin_unlock(&p->lock);
+	fs_ctx_put(old);
+	return 0;
+}
+
+static int unshare_files(struct uproc *p)
+{
+	struct fdtab *files, *old = p->files;
+
+	if (load_acquire(&old->ref.count) == 1)
+		return 0;
+	files = fdtab_clone(old);
+	if (!files)
+		return -ENOMEM;
+	spin_lock(&p->lock);
+	p->files = files;
+	spin_unlock(&p->lock);
+	fdtab_put(old);
+	return 0;
+}
+
+long sys_unshare(u64 flags)
+{
+	struct uproc *p = uproc_self();
+	int r = 0;
+
+	if (flags & ~(u64)UNSHARE_KNOWN)
+		return -EINVAL;
+	if (flags & (CLONE_NAMESPACES | 0x80))
+		return -EPERM; /* as do_clone */
+	if (flags && READ_ONCE(p->nr_threads) > 1)
+		return -EINVAL;
+	if (flags & CLONE_VM && load_acquire(&p->vfork_waiter))
+		return -EINVAL;
+	if (flags & CLONE_FS)
+		r = unshare_fs(p);
+	if (!r && flags & CLONE_FILES)
+		r = unshare_files(p);
+	return r;
 }
 
 long sys_fork(void)

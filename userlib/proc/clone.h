@@ -7,6 +7,7 @@
 
 long sys_clone(u64 flags, u64 stack, int __app *parent_tid, int __app *child_tid, u64 tls);
 long sys_clone3(void __app *args, size_t size);
+long sys_unshare(u64 flags);
 long sys_fork(void);
 long sys_vfork(void);
 long sys_set_tid_address(u32 __app *p);

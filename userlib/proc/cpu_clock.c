@@ -13,6 +13,45 @@ s64 thread_cpu_ns(const struct thread *t)
 	return (s64)uthread_cpu_ns(&t->ut);
 }
 
+/*
+ * What a tick found the thread doing stands for the time since the last one, as on Linux: the sum is exact, its parts are by share of
+ * ticks, and neither part ever goes back. [t->proc->lock]
+ */
+static void split_locked(struct thread *t, u64 *user, u64 *sys)
+{
+	u64 all = (u64)thread_cpu_ns(t), nu = READ_ONCE(t->ut.ticks_user), ns = READ_ONCE(t->ut.ticks_sys);
+
+	while (nu + ns > 0xffff) { /* so that the product fits */
+		nu >>= 1;
+		ns >>= 1;
+	}
+	*sys = ns ? all * ns / (nu + ns) : 0;
+	*sys = MIN(MAX(*sys, t->told_sys_ns), all);
+	*user = all - *sys;
+	if (*user < t->told_user_ns && t->told_user_ns <= all) {
+		*user = t->told_user_ns;
+		*sys = all - *user;
+	}
+	t->told_user_ns = *user;
+	t->told_sys_ns = *sys;
+}
+
+void thread_cpu_split(struct thread *t, u64 *user_ns, u64 *sys_ns)
+{
+	spin_lock(&t->proc->lock);
+	split_locked(t, user_ns, sys_ns);
+	spin_unlock(&t->proc->lock);
+}
+
+void thread_cpu_account_locked(struct thread *t)
+{
+	u64 user, sys;
+
+	split_locked(t, &user, &sys);
+	t->proc->ru_utime_ns += user;
+	t->proc->ru_stime_ns += sys;
+}
+
 s64 proc_cpu_ns(struct uproc *p)
 {
 	struct thread *t;
@@ -33,8 +72,13 @@ void proc_cpu_split(struct uproc *p, u64 *user_ns, u64 *sys_ns)
 	spin_lock(&p->lock);
 	*user_ns = p->ru_utime_ns;
 	*sys_ns = p->ru_stime_ns;
-	list_for_each(t, &p->threads, group_link)
-		*user_ns += (u64)thread_cpu_ns(t);
+	list_for_each(t, &p->threads, group_link) {
+		u64 user, sys;
+
+		split_locked(t, &user, &sys);
+		*user_ns += user;
+		*sys_ns += sys;
+	}
 	spin_unlock(&p->lock);
 }
 

@@ -82,6 +82,7 @@ static void commit_process(struct thread *t, struct exec_ctx *x)
 	t->clear_child_tid = NULL;
 	t->robust_list = NULL;
 	t->rseq = NULL;
+	t->ut.told_cpu = 0;
 	proc_wake_vfork_parent(p);
 }
 

@@ -7,6 +7,7 @@
 #include "userlib/proc/ipc.h"
 #include "userlib/proc/mm.h"
 #include "userlib/proc/proc_internal.h"
+#include "userlib/proc/timer_calls.h"
 #include "userlib/proc/wait.h"
 #include <linux/signal.h>
 
@@ -175,7 +176,7 @@ void thread_exit(int code)
 			futex_wake_addr(t->clear_child_tid, 1);
 	}
 	spin_lock(&p->lock);
-	p->ru_utime_ns += uthread_cpu_ns(&t->ut);
+	thread_cpu_account_locked(t);
 	p->ru_nvcsw += t->ut.nr_switches;
 	last = p->nr_threads == 1;
 	if (last && !p->exiting) {

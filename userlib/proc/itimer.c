@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* setitimer(2): one wall-clock timer and two CPU-time timers per process, which survive exec. All under timers_lock. */
+/*
+ * setitimer(2): one wall-clock timer and two CPU-time timers per process, which survive exec, and RLIMIT_CPU, which is watched by the same
+ * timer. All under timers_lock.
+ */
 #include "userlib/proc/signal_internal.h"
 #include "userlib/proc/timer_calls.h"
 #include <linux/time.h>
 
 #define CPU_POLL_MIN_NS NSEC_PER_MSEC
+#define CPU_LIMIT_MAX 1000000000ull /* seconds; beyond lies infinity */
 
 static void real_expired(struct timer *timer)
 {
@@ -36,6 +40,10 @@ static void arm_cpu_timer(struct uproc *p, s64 user_ns, s64 all_ns)
 		left = p->itimer_virt.expires_cpu_ns - user_ns;
 	if (p->itimer_prof.expires_cpu_ns)
 		left = MIN(left, p->itimer_prof.expires_cpu_ns - all_ns);
+	if (p->rlim[RLIMIT_CPU].rlim_cur < CPU_LIMIT_MAX)
+		left = MIN(left, (s64)p->rlim[RLIMIT_CPU].rlim_cur * NSEC_PER_SEC - all_ns);
+	if (p->rlim[RLIMIT_CPU].rlim_max < CPU_LIMIT_MAX)
+		left = MIN(left, (s64)p->rlim[RLIMIT_CPU].rlim_max * NSEC_PER_SEC - all_ns);
 	if (left != TIME_FOREVER)
 		timer_start(&p->cpu_timer, clock_monotonic_ns() + MAX(left / (s64)sched_nr_cores, CPU_POLL_MIN_NS));
 }
@@ -48,18 +56,40 @@ static bool cpu_due(struct cpu_itimer *it, s64 now)
 	return true;
 }
 
+/* The signal RLIMIT_CPU calls for now, or 0. The soft limit moves on by a second each time, as on Linux. */
+static int cpu_limit_due(struct uproc *p, s64 all_ns)
+{
+	struct rlimit64 *l = &p->rlim[RLIMIT_CPU];
+	int sig = 0;
+
+	spin_lock(&p->lock);
+	if (l->rlim_max < CPU_LIMIT_MAX && all_ns >= (s64)l->rlim_max * NSEC_PER_SEC) {
+		sig = SIGKILL;
+	} else if (l->rlim_cur < CPU_LIMIT_MAX && all_ns >= (s64)l->rlim_cur * NSEC_PER_SEC) {
+		l->rlim_cur++;
+		sig = SIGXCPU;
+	}
+	spin_unlock(&p->lock);
+	return sig;
+}
+
 static void cpu_expired(struct timer *timer)
 {
 	struct uproc *p = container_of(timer, struct uproc, cpu_timer);
 	bool virt, prof;
 	u64 user, sys;
+	int limit;
 
 	proc_cpu_split(p, &user, &sys);
+	limit = cpu_limit_due(p, (s64)(user + sys));
 	spin_lock(&p->timers_lock);
 	virt = cpu_due(&p->itimer_virt, (s64)user);
 	prof = cpu_due(&p->itimer_prof, (s64)(user + sys));
-	arm_cpu_timer(p, (s64)user, (s64)(user + sys));
+	if (limit != SIGKILL && !load_acquire(&p->exiting))
+		arm_cpu_timer(p, (s64)user, (s64)(user + sys));
 	spin_unlock(&p->timers_lock);
+	if (limit)
+		(void)signal_send_proc(p, limit, NULL);
 	if (virt)
 		(void)signal_send_proc(p, SIGVTALRM, NULL);
 	if (prof)
@@ -142,6 +172,22 @@ int itimer_set(int which, s64 value, s64 interval, s64 *old_left, s64 *old_inter
 	}
 	spin_unlock(&p->timers_lock);
 	return 0;
+}
+
+void cpu_limit_watch(struct uproc *p)
+{
+	const struct rlimit64 *l = &p->rlim[RLIMIT_CPU];
+	u64 user, sys;
+
+	if (l->rlim_cur >= CPU_LIMIT_MAX && l->rlim_max >= CPU_LIMIT_MAX)
+		return;
+	proc_cpu_split(p, &user, &sys);
+	spin_lock(&p->timers_lock);
+	if (!p->cpu_timer.fn)
+		timer_init(&p->cpu_timer, cpu_expired);
+	if (!load_acquire(&p->exiting))
+		arm_cpu_timer(p, (s64)user, (s64)(user + sys));
+	spin_unlock(&p->timers_lock);
 }
 
 /* Exit: no callback runs afterwards. */

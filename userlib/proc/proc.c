@@ -8,6 +8,7 @@
 #include "userlib/base/log.h"
 #include "userlib/base/string.h"
 #include "userlib/proc/mm.h"
+#include "userlib/proc/timer_calls.h"
 
 #define PID_MAX 4194304
 #define PID_HASH 256
@@ -180,6 +181,7 @@ void proc_publish(struct uproc *p, struct thread *t, struct uproc *parent)
 	spin_unlock(&proc_table_lock);
 	p->leader = t;
 	thread_publish(t);
+	cpu_limit_watch(p);
 }
 
 void thread_publish(struct thread *t)

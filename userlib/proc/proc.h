@@ -149,6 +149,7 @@ struct thread {
 	u64 affinity;
 	u32 sched_policy, sched_priority; int nice;
 	u64 timer_slack_ns;
+	u64 told_user_ns, told_sys_ns;	/* [proc->lock] cpu_clock.c */
 	u64 nr_syscalls;
 	u64 strace_start_ns;
 	const char *current_syscall;

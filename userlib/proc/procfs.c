@@ -157,6 +157,13 @@ static const struct pnode sys_children[] = {
 	P_DIR("kernel", kernel_children), P_DIR("vm", vm_children), P_DIR("net", sys_net_children), P_DIR("fs", sys_fs_children), P_END,
 };
 
+struct uproc *procfs_proc_of_dir(const struct file *f)
+{
+	const struct pinode *pi = pseudo_dir(f->inode);
+
+	return pi && pi->node->flags & PN_PID ? procfs_proc(pi) : NULL;
+}
+
 /* ---- /proc/net: whatever the network registered ---- */
 
 #define MAX_NET_FILES 24

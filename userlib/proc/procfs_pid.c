@@ -94,8 +94,7 @@ static void collect(struct view *v, struct uproc *p, struct thread *t, bool one_
 	v->has_tty = p->ctty != NULL;
 	spin_unlock(&proc_table_lock);
 	if (one_thread && t) {
-		v->utime = (u64)thread_cpu_ns(t);
-		v->stime = 0;
+		thread_cpu_split(t, &v->utime, &v->stime);
 	} else {
 		proc_cpu_split(p, &v->utime, &v->stime);
 	}

@@ -485,3 +485,8 @@ int pseudo_reopen_path(struct super *sb, struct file *f, struct path *out)
 		inode_put(&pi->vfs);
 	return r;
 }
+
+const struct pinode *pseudo_dir(const struct inode *i)
+{
+	return i && i->ops == &dir_ops ? container_of(i, struct pinode, vfs) : NULL;
+}

@@ -56,6 +56,8 @@ int pseudo_show_text(struct ptext *o, const struct pinode *pi);
 
 /* fs_type.mount of a tree. */
 int pseudo_mount(const struct pnode *root, u32 magic, const struct fs_type *type, struct super **out);
+/* The directory of one of these file systems that i is, or NULL. */
+const struct pinode *pseudo_dir(const struct inode *i);
 /* A path that, when opened, opens anew what f is (for files without a name). 0 or -errno. */
 int pseudo_reopen_path(struct super *sb, struct file *f, struct path *out);
 

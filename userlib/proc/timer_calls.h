@@ -28,6 +28,8 @@ s64 proc_cpu_ns(struct uproc *p);
 s64 thread_cpu_ns(const struct thread *t);
 /* User and system parts of what the process (without children) or a thread used. */
 void proc_cpu_split(struct uproc *p, u64 *user_ns, u64 *sys_ns);
+void thread_cpu_split(struct thread *t, u64 *user_ns, u64 *sys_ns);
+void thread_cpu_account_locked(struct thread *t); /* t ends: its time becomes its process's. [t->proc->lock] */
 /* The thread (reference, *t) or process (*p borrowed: the caller's) that a CPU clock id means. 0 or -EINVAL. */
 int clock_cpu_target(int clock, struct uproc **p, struct thread **t) must_check;
 
@@ -46,6 +48,7 @@ long posix_timer_delete(int id);
 
 /* itimer.c: which = ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF. old_* may be NULL. */
 int itimer_get(int which, s64 *left, s64 *interval) must_check;
+void cpu_limit_watch(struct uproc *p); /* RLIMIT_CPU is set, was changed or came with a fork */
 int itimer_set(int which, s64 value_ns, s64 interval_ns, s64 *old_left, s64 *old_interval) must_check;
 
 #endif

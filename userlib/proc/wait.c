@@ -2,6 +2,7 @@
 /* wait4 and waitid: finding a child in a reportable state, telling about it, reaping it. */
 #include "userlib/proc/wait.h"
 #include "userlib/base/string.h"
+#include "userlib/proc/pidfd.h"
 #include "userlib/proc/proc_internal.h"
 #include <linux/signal.h>
 #include <linux/wait.h>
@@ -51,6 +52,8 @@ void wait_notify_stop(struct uproc *p, int stop_sig)
 	waitq_wake_everyone(&parent->wait_children);
 	proc_put(parent);
 }
+
+#define NO_CHILD_IS_EAGAIN 0x10000000 /* with WNOHANG: an option of ours */
 
 struct wait_args {
 	int which, id; /* P_ALL, P_PID, P_PGID */
@@ -178,10 +181,47 @@ long sys_wait4(int pid, int __app *status, int options, void __app *rusage)
 	return w.pid;
 }
 
+static long wait_for_info(struct wait_args *w, void __app *info, void __app *rusage)
+{
+	int r = do_wait(w);
+
+	if (r < 0)
+		return r;
+	if (info) {
+		if (r == 0)
+			memset(&w->info, 0, sizeof(w->info));
+		if (copy_to_app(info, &w->info, sizeof(w->info)))
+			return -EFAULT;
+	}
+	if (r > 0 && put_rusage(w, rusage))
+		return -EFAULT;
+	return r > 0 ? 0 : w->options & NO_CHILD_IS_EAGAIN ? -EAGAIN : 0;
+}
+
+/* P_PIDFD: w->id is the descriptor. A non-blocking one never waits. */
+static long wait_pidfd(struct wait_args *w, void __app *info, void __app *rusage)
+{
+	struct file *f = w->id < 0 ? NULL : fdtab_get(uproc_self()->files, w->id);
+	struct uproc *p = f ? pidfd_proc(f) : NULL;
+	bool nonblock = f && load_relaxed(&f->flags) & O_NONBLOCK;
+	long r;
+
+	if (f)
+		file_put(f);
+	if (!p)
+		return w->id < 0 ? -EINVAL : -EBADF;
+	if (nonblock && !(w->options & WNOHANG))
+		w->options |= WNOHANG | NO_CHILD_IS_EAGAIN;
+	w->which = P_PID;
+	w->id = p->pid;
+	r = load_acquire(&p->zombie) && list_empty(&p->hash_link) ? -ECHILD : wait_for_info(w, info, rusage);
+	proc_put(p);
+	return r;
+}
+
 long sys_waitid(int which, int id, void __app *info, int options, void __app *rusage)
 {
 	struct wait_args w = { .which = which, .id = id, .options = options };
-	int r;
 
 	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL) ||
 	    !(options & (WEXITED | WSTOPPED | WCONTINUED)))
@@ -189,21 +229,10 @@ long sys_waitid(int which, int id, void __app *info, int options, void __app *ru
 	if (which == P_PGID && id == 0)
 		w.id = uproc_self()->pgid;
 	else if (which == P_PIDFD)
-		return -EBADF;
+		return wait_pidfd(&w, info, rusage);
 	else if (which != P_ALL && (which != P_PID && which != P_PGID))
 		return -EINVAL;
 	else if (which != P_ALL && id <= 0)
 		return -EINVAL;
-	r = do_wait(&w);
-	if (r < 0)
-		return r;
-	if (info) {
-		if (r == 0)
-			memset(&w.info, 0, sizeof(w.info));
-		if (copy_to_app(info, &w.info, sizeof(w.info)))
-			return -EFAULT;
-	}
-	if (r > 0 && put_rusage(&w, rusage))
-		return -EFAULT;
-	return 0;
+	return wait_for_info(&w, info, rusage);
 }

@@ -173,7 +173,7 @@ void sched_set_current(struct kthread *kt, struct uthread *ut)
 	ut->nr_switches++;
 	/* pairs with uthread_unpark, and with sched_kick: current is visible before signal_pending is read */
 	atomic_xchg(&ut->state, (u32)UT_RUNNING);
-	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched);
+	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched || (ut->told_cpu && ut->told_cpu != kt->cpu + 1));
 }
 
 /* On ut's own stack after a switch: per-CPU program state. */

@@ -45,6 +45,8 @@ struct uthread {
 	u32 xstate_light;      /* [owner] *xsave holds a light image (switch.S) */
 	u64 run_start, cpu_cycles; /* [owner] TSC: when dispatched; sum of finished slices */
 	u64 nr_switches;
+	u32 told_cpu;	       /* [owner] 1 + the core the program believes it is on (rseq), 0 = nobody wants to know */
+	u32 ticks_user, ticks_sys; /* [owner] CPU-time ticks that found it in its program, in the kernel */
 	void (*kfn)(void *);   /* kernel-internal uThreads */
 	void *karg;
 	char name[16];

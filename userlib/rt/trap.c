@@ -234,6 +234,7 @@ static void on_kick(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 	if (sig == TRAP_SIG_TICK) {
 		kt->nr_ticks++;
 		kt->need_resched = 1;
+		*(from_kernel(uc) ? &kt->current->ticks_sys : &kt->current->ticks_user) += 1;
 	}
 	if (from_kernel(uc)) {
 		if (kt->current != &kt->idle_ut)

@@ -119,13 +119,16 @@ void exit_work(struct trapframe *tf)
 		host_signals_run();
 		file_async_run();
 		sched_check_resched();
-		if (load_acquire(&t->ut.signal_pending) || wants_restart(tf))
+		if (load_acquire(&t->ut.signal_pending) || wants_restart(tf)) {
+			rseq_resume(t, tf);
 			signal_deliver_on_exit(tf);
+		}
 		if (!t->restart_now)
 			break;
 		t->restart_now = 0;
 		syscall_dispatch(tf);
 	}
+	rseq_resume(t, tf);
 	if (t->ut.xstate_in_memory)
 		xstate_load_current();
 }

@@ -43,6 +43,18 @@ long sys_pkey_mprotect(u64 addr, u64 len, int prot, int pkey)
 	return pkey == -1 ? mm_mprotect(my_mm(), addr, len, prot) : -EINVAL;
 }
 
+/* As on a CPU without protection keys. */
+long sys_pkey_alloc(u64 flags, u64 rights)
+{
+	return flags || rights & ~3ull ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(int pkey)
+{
+	(void)pkey;
+	return -EINVAL;
+}
+
 long sys_mremap(u64 addr, u64 old_len, u64 new_len, int flags, u64 new_addr)
 {
 	return mm_mremap(my_mm(), addr, old_len, new_len, flags, new_addr);

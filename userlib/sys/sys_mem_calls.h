@@ -10,6 +10,8 @@ long sys_mmap(u64 addr, u64 len, int prot, int flags, int fd, u64 off);
 long sys_munmap(u64 addr, u64 len);
 long sys_mprotect(u64 addr, u64 len, int prot);
 long sys_pkey_mprotect(u64 addr, u64 len, int prot, int pkey);
+long sys_pkey_alloc(u64 flags, u64 rights);
+long sys_pkey_free(int pkey);
 long sys_mremap(u64 addr, u64 old_len, u64 new_len, int flags, u64 new_addr);
 long sys_madvise(u64 addr, u64 len, int advice);
 long sys_mincore(u64 addr, u64 len, void __app *vec);

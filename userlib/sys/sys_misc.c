@@ -2,7 +2,9 @@
 /* System calls that tell about the system or set odds and ends: uname, sysinfo, prctl, limits, randomness, membarrier. */
 #include "userlib/sys/sys_signal_calls.h"
 #include "userlib/base/string.h"
+#include "userlib/file/tty.h"
 #include "userlib/proc/proc.h"
+#include "userlib/proc/timer_calls.h"
 #include "userlib/proc/uts.h"
 #include "userlib/rt/host.h"
 #include <linux/capability.h>
@@ -225,6 +227,8 @@ static int do_prlimit(struct uproc *p, unsigned res, const struct rlimit64 *new_
 	else if (new_rl)
 		*l = *new_rl;
 	spin_unlock(&p->lock);
+	if (!r && new_rl && res == RLIMIT_CPU)
+		cpu_limit_watch(p);
 	return r;
 }
 
@@ -328,6 +332,15 @@ long sys_membarrier(int cmd, unsigned flags, int cpu)
 	}
 }
 
+/* Root's session loses its terminal as if it had been unplugged. */
+long sys_vhangup(void)
+{
+	if (!cred_capable(&uproc_self()->cred))
+		return -EPERM;
+	tty_vhangup(proc_hooks->current_ctty());
+	return 0;
+}
+
 /* ---- refused ---- */
 
 long sys_syslog(int type, char __app *buf, int len)
@@ -353,14 +366,4 @@ long sys_ioperm(u64 from, u64 num, int on)
 	if (from + num <= from || from + num > 65536)
 		return -EINVAL;
 	return on ? -EPERM : 0;
-}
-
-/* Restartable sequences need a look at every preemption; C libraries do without. */
-long sys_rseq(void __app *rseq, u32 len, int flags, u32 sig)
-{
-	(void)rseq;
-	(void)len;
-	(void)flags;
-	(void)sig;
-	return -ENOSYS;
 }

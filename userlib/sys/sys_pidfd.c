@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on process descriptors. */
 #include "userlib/proc/pidfd.h"
+#include "userlib/proc/procfs.h"
 #include "userlib/sys/sys_signal_calls.h"
 
 long sys_pidfd_open(int pid, unsigned flags)
@@ -31,6 +32,8 @@ long sys_pidfd_send_signal(int pidfd, int sig, const void __app *uinfo, unsigned
 	if (!f)
 		return -EBADF;
 	p = pidfd_proc(f);
+	if (!p)
+		p = procfs_proc_of_dir(f); /* an open /proc/PID will do, as on Linux */
 	file_put(f);
 	if (!p)
 		return -EBADF;
@@ -44,6 +47,60 @@ long sys_pidfd_send_signal(int pidfd, int sig, const void __app *uinfo, unsigned
 		r = -ESRCH;
 	else
 		r = signal_send_checked(p, sig, uinfo ? &info : NULL);
+	proc_put(p);
+	return r;
+}
+
+/* Who could trace a process may have its files (ptrace(2), "Ptrace access mode checking"; the rule without a security module). */
+static bool may_take(const struct uproc *p)
+{
+	const struct cred *c = &uproc_self()->cred, *o = &p->cred;
+
+	if (p == uproc_self() || cred_capable(c))
+		return true;
+	return p->dumpable && c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid && c->gid == o->egid &&
+	       c->gid == o->sgid;
+}
+
+static struct file *file_of(struct uproc *p, int fd)
+{
+	struct fdtab *t;
+	struct file *f = NULL;
+
+	spin_lock(&p->lock);
+	t = p->files ? fdtab_share(p->files) : NULL;
+	spin_unlock(&p->lock);
+	if (t) {
+		f = fdtab_get(t, fd);
+		fdtab_put(t);
+	}
+	return f;
+}
+
+long sys_pidfd_getfd(int pidfd, int target, unsigned flags)
+{
+	struct file *f;
+	struct uproc *p;
+	long r;
+
+	if (flags)
+		return -EINVAL;
+	f = fdtab_get(uproc_self()->files, pidfd);
+	p = f ? pidfd_proc(f) : NULL;
+	if (f)
+		file_put(f);
+	if (!p)
+		return -EBADF;
+	if (load_acquire(&p->zombie) && list_empty(&p->hash_link)) {
+		r = -ESRCH;
+	} else if (!may_take(p)) {
+		r = -EPERM;
+	} else {
+		f = file_of(p, target);
+		r = f ? fdtab_install(uproc_self()->files, f, 0, proc_rlimit(RLIMIT_NOFILE), true) : load_acquire(&p->zombie) ? -ESRCH : -EBADF;
+		if (f && r < 0)
+			file_put(f);
+	}
 	proc_put(p);
 	return r;
 }

@@ -85,7 +85,8 @@ long sys_syslog(int type, char __app *buf, int len);
 long sys_personality(u64 persona);
 long sys_iopl(unsigned level);
 long sys_ioperm(u64 from, u64 num, int on);
-long sys_rseq(void __app *rseq, u32 len, int flags, u32 sig);
+long sys_vhangup(void);
+long sys_pidfd_getfd(int pidfd, int target, unsigned flags);
 /* sys_sched.c */
 long sys_getpriority(int which, int who);
 long sys_setpriority(int which, int who, int nice);

@@ -273,6 +273,7 @@ long sys_getrusage(int who, void __app *uru)
 	struct thread *t = thread_self();
 	struct uproc *p = t->proc;
 	struct app_rusage ru;
+	u64 user, sys;
 
 	memset(&ru, 0, sizeof(ru));
 	switch (who) {
@@ -283,7 +284,8 @@ long sys_getrusage(int who, void __app *uru)
 		set_times(&ru, p->ru_children_utime_ns, p->ru_children_stime_ns);
 		break;
 	case 1: /* RUSAGE_THREAD */
-		set_times(&ru, (u64)thread_cpu_ns(t), 0);
+		thread_cpu_split(t, &user, &sys);
+		set_times(&ru, user, sys);
 		ru.nvcsw = (s64)t->ut.nr_switches;
 		break;
 	default:

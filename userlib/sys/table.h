@@ -21,6 +21,7 @@
 #include "userlib/proc/mqueue.h"
 #include "userlib/proc/wait.h"
 #include "userlib/proc/pgrp.h"
+#include "userlib/proc/rseq.h"
 
 /* clang-format off */
 #define SYSCALL_TABLE \
@@ -174,11 +175,14 @@
 	SYS(4, openat2, 0, int, dirfd, const char __app *, path, const void __app *, how, size_t, size) \
 	SYS(0, pause, 0) \
 	SYS(1, personality, 0, u64, persona) \
+	SYS(3, pidfd_getfd, 0, int, pidfd, int, target, unsigned, flags) \
 	SYS(2, pidfd_open, 0, int, pid, unsigned, flags) \
 	SYS(4, pidfd_send_signal, 0, int, pidfd, int, sig, const void __app *, info, unsigned, flags) \
 	SYS(1, pipe, 0, int __app *, fds) \
 	SYS(2, pipe2, 0, int __app *, fds, int, flags) \
 	SYS(2, pivot_root, 0, const char __app *, new_root, const char __app *, put_old) \
+	SYS(2, pkey_alloc, 0, u64, flags, u64, rights) \
+	SYS(1, pkey_free, 0, int, pkey) \
 	SYS(4, pkey_mprotect, 0, u64, addr, u64, len, int, prot, int, pkey) \
 	SYS(3, poll, 0, void __app *, fds, unsigned, n, int, timeout_ms) \
 	SYS(5, ppoll, 0, void __app *, fds, unsigned, n, void __app *, timeout, const u64 __app *, mask, size_t, size) \
@@ -295,10 +299,12 @@
 	SYS(1, uname, 0, void __app *, buf) \
 	SYS(1, unlink, 0, const char __app *, path) \
 	SYS(3, unlinkat, 0, int, dirfd, const char __app *, path, int, flags) \
+	SYS(1, unshare, 0, u64, flags) \
 	SYS(2, utime, 0, const char __app *, path, const s64 __app *, times) \
 	SYS(4, utimensat, 0, int, dirfd, const char __app *, path, const s64 __app *, times, int, flags) \
 	SYS(2, utimes, 0, const char __app *, path, const s64 __app *, times) \
 	SYS(0, vfork, 0) \
+	SYS(0, vhangup, 0) \
 	SYS(4, vmsplice, 0, int, fd, const void __app *, iov, unsigned long, n, unsigned, flags) \
 	SYS(4, wait4, 0, int, pid, int __app *, status, int, options, void __app *, rusage) \
 	SYS(5, waitid, 0, int, which, int, pid, void __app *, info, int, options, void __app *, rusage) \
