@@ -256,7 +256,6 @@ static bool hostfs_revalidate(struct inode *dir, const char *name, unsigned len,
 	struct statx stx;
 	int fd, err;
 
-	(void)len;
 	if (hostfs_is_local(child))
 		return true;
 	fd = hfd_get(hd, HFD_PATH);
@@ -267,6 +266,9 @@ static bool hostfs_revalidate(struct inode *dir, const char *name, unsigned len,
 	if (err || !hostfs_same(hi, &stx))
 		return false;
 	hostfs_set_stat(hi, &stx);
+	/* Of several links this one exists now; the one that was looked up last may be gone. */
+	if (!S_ISDIR_(child->mode) && !reached_by(hi, hd, name, len))
+		hostfs_rename_inode(hi, hd, name, len);
 	return true;
 }
 
