@@ -121,7 +121,8 @@ static void release_resources(struct uproc *p)
 	struct fs_ctx *fs = p->fs;
 	struct mm *mm = p->mm;
 
-	if (mm && mm->total_vm < RSS_LOOK_MAX) {
+	/* A vfork child's memory is its parent's: not worth a look at each of their exits. */
+	if (mm && mm->total_vm < RSS_LOOK_MAX && load_relaxed(&mm->ref.count) == 1) {
 		struct mm_usage u;
 
 		mm_usage(mm, &u);
