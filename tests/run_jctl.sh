@@ -109,6 +109,18 @@ for _ in $(seq 50); do
 done
 verdict launcher_killed "$([ "$(kernels)" = "$kernels_before" ]; echo $?)" 'instance outlives a killed launcher'
 
+# An executable overwritten in place runs its new text; one that was too fresh to be patched is patched when it is run again later.
+for l in A B; do
+	printf '#include <unistd.h>\nint main(void) { volatile char s[2]; s[0] = %s; s[1] = 10; for (int i = 0; i < 500; i++) getppid(); write(1, (void *)s, 2); }' \
+		"'$l'" >"$work/x.c"
+	cc -w -static -o "$work/$l" "$work/x.c" || exit 1
+done
+trapped() { sed -n 's/^junction: .* calls, \([0-9]*\) of them trapped.*/\1/p' "$work/err"; }
+mkdir "$work/bin" && cp "$work/A" "$work/bin/x" && sleep 0.3
+timeout 20 "$jctl" run --name $name --stats -v "$work:/mnt" -w /mnt sh -c 'bin/x; cp B bin/x; bin/x; sleep 0.3; bin/x' >"$work/out" 2>"$work/err"
+verdict patched_overwritten "$([ "$(tr -d '\n' <"$work/out")" = ABB ]; echo $?)" "$(head -3 "$work/out")"
+verdict patched_when_settled "$([ "$(trapped)" -lt 1000 ]; echo $?)" "$(trapped) trapped calls"
+
 # Reads that wait for the disk: the rest of the instance goes on meanwhile, through the host's io_uring where there is one.
 ring_count() { sed -n "s/^junction: \(.* \)\?\([0-9][0-9]*\) $1.* through the ring\$/\2/p" "$work/err" | head -1; }
 cold() { # NAME MODE OPTION...: a cold file read or synced by the guest program; stdout in $work/out

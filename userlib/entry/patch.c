@@ -2,7 +2,8 @@
 /*
  * Patched images: when a program maps an ELF file executable, map the launcher's cached copy whose system-call sites jump to us instead.
  * The instance only asks and maps; finding and changing the sites is the launcher's work (tools/patch), so a hostile program cannot
- * poison what others map. One question per file and instance; the answer is kept by inode.
+ * poison what others map. One question per state of a file and instance: the answer is kept by inode, size and times, and asked for anew
+ * when the file has changed, or when it was too fresh to be patched (its next change might not show in its times).
  */
 #include "userlib/entry/entry.h"
 #include "jabi/jabi_patch.h"
@@ -16,18 +17,23 @@
 #include <linux/stat.h>
 
 #define ANSWER_HASH 64
+#define SETTLE_NS (100 * NSEC_PER_MSEC) /* the launcher's: younger files are not patched */
 #define REPLY_TIMEOUT_NS (10 * NSEC_PER_SEC)
 
 struct answer {
 	struct answer *next;
 	u64 inode_id;
-	int fd; /* -1: nothing to patch */
+	struct file_state {
+		u64 size, mtime_ns, ctime_ns;
+	} state;
+	s64 retry_ns; /* when to ask again; TIME_FOREVER: final */
+	int fd;	      /* -1: nothing to patch */
 	u64 stub_offset, stub_len, stub_vaddr;
 	u64 text_off, text_vaddr; /* page-aligned file offset and address of the first executable segment */
 	u64 text_end;		  /* file offset behind it */
 };
 
-static struct answer *answers[ANSWER_HASH]; /* [answers_lock] append only */
+static struct answer *answers[ANSWER_HASH]; /* [answers_lock] newest first, never removed: somebody may be mapping it */
 static struct mutex answers_lock;
 static u64 request_id;
 
@@ -158,11 +164,14 @@ static void ask(struct answer *a, int host_fd)
 	u64 id = ++request_id;
 
 	a->fd = -1;
+	a->retry_ns = TIME_FOREVER;
 	if (!read_text_segment(host_fd, a) || !look_up(a, host_fd))
 		return;
 	if (sock < 0 || send_request(sock, host_fd, id) ||
 	    receive_reply(sock, id, &reply, &fd))
 		return;
+	if (reply.status == JABI_PATCH_REFUSED && reply.err == 11 /* EAGAIN: too fresh */)
+		a->retry_ns = clock_monotonic_ns() + SETTLE_NS;
 	if (reply.status != JABI_PATCH_OK || fd < 0)
 		return;
 	a->fd = fd;
@@ -171,21 +180,42 @@ static void ask(struct answer *a, int host_fd)
 	a->stub_vaddr = reply.stub_vaddr;
 }
 
+static int read_state(int host_fd, struct file_state *s)
+{
+	struct statx st;
+	int r = host_statx(host_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st);
+
+	if (r)
+		return r;
+	*s = (struct file_state){ st.stx_size, (u64)st.stx_mtime.tv_sec * 1000000000ull + st.stx_mtime.tv_nsec,
+				  (u64)st.stx_ctime.tv_sec * 1000000000ull + st.stx_ctime.tv_nsec };
+	return 0;
+}
+
+static struct answer *find(struct answer *a, u64 inode_id, const struct file_state *s)
+{
+	while (a && (a->inode_id != inode_id || memcmp(&a->state, s, sizeof(*s))))
+		a = a->next;
+	return a && (a->retry_ns == TIME_FOREVER || clock_monotonic_ns() < a->retry_ns) ? a : NULL;
+}
+
 static struct answer *answer_for(struct inode *inode, int host_fd)
 {
 	struct answer **slot = &answers[inode->unique_id % ANSWER_HASH], *a;
+	struct file_state s;
 
-	for (a = load_acquire(slot); a; a = a->next)
-		if (a->inode_id == inode->unique_id)
-			return a;
+	if (read_state(host_fd, &s))
+		return NULL;
+	a = find(load_acquire(slot), inode->unique_id, &s);
+	if (a)
+		return a;
 	mutex_lock(&answers_lock);
-	for (a = *slot; a; a = a->next)
-		if (a->inode_id == inode->unique_id)
-			break;
+	a = find(*slot, inode->unique_id, &s);
 	if (!a) {
 		a = kmem_zalloc(sizeof(*a));
 		if (a) {
 			a->inode_id = inode->unique_id;
+			a->state = s;
 			ask(a, host_fd);
 			a->next = *slot;
 			store_release(slot, a);
