@@ -178,6 +178,8 @@ extern void (*mm_text_changed_hook)(struct mm *mm, u64 start, u64 end);
 #define MM_FAULT_SIGBUS 3 /* SIGBUS, BUS_ADRERR */
 /* A program fault at addr, from the trap entry of that uThread (may park). Grows MAP_GROWSDOWN maps, fills file pages that came late. */
 int mm_fault(struct mm *mm, u64 addr, bool write, bool exec);
+/* Bytes moved between mm's memory at addr, as far as its program may use it, and kernel memory. In mm's own kProc; parks. */
+size_t mm_copy(struct mm *mm, u64 addr, void *buf, size_t len, bool write);
 /* Same for kernel accesses that failed with EFAULT: true = worth trying again. No spinlock held. */
 bool mm_fault_in(struct mm *mm, u64 addr, u64 len, bool write);
 /* A file shrank (fs/ calls through a hook): mapped memfs pages behind the end vanish from the caller's address space. */

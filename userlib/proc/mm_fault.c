@@ -191,16 +191,10 @@ static u64 first_late(struct mm *mm, u64 at, u64 end)
 	return found;
 }
 
-/* uaccess_prepare */
-static void mm_prepare(u64 addr, u64 len)
+static void bring_in(struct mm *mm, u64 addr, u64 len)
 {
-	struct uthread *ut = uthread_self();
 	u64 at = ROUND_DOWN(addr, PAGE_SIZE), end = addr + len;
-	struct mm *mm;
 
-	if (ut->flags & UTF_KERNEL || ut == &kt_self()->idle_ut)
-		return;
-	mm = uproc_self()->mm;
 	if (!mm || !load_relaxed(&mm->late) || addr < MM_LOW || end < addr || addr >= MM_TASK_SIZE)
 		return;
 	for (unsigned tries = 0; tries < PREPARE_TRIES && at < end; tries++) {
@@ -208,6 +202,41 @@ static void mm_prepare(u64 addr, u64 len)
 		if (!at || !fill_late(mm, at))
 			break;
 	}
+}
+
+/* uaccess_prepare */
+static void mm_prepare(u64 addr, u64 len)
+{
+	struct uthread *ut = uthread_self();
+
+	if (!(ut->flags & UTF_KERNEL) && ut != &kt_self()->idle_ut)
+		bring_in(uproc_self()->mm, addr, len);
+}
+
+size_t mm_copy(struct mm *mm, u64 addr, void *buf, size_t len, bool write)
+{
+	u64 at = addr, end = addr + len, need = write ? PROT_WRITE : PROT_READ;
+	struct vma *v;
+
+	if (end < addr || end > MM_TASK_SIZE)
+		return 0;
+	bring_in(mm, addr, len);
+	as_lock(mm->as);
+	for (v = vma_find(&mm->as->tree, at); v && at < end; v = vma_next(&mm->as->tree, v)) {
+		size_t n = MIN(end, v->end) - at, moved;
+
+		if (v->start > at || v->mm != mm || !vma_visible(v) || !(v->prot & need))
+			break;
+		if (write)
+			moved = copy_to_app_partial((void __app *)at, (char *)buf + (at - addr), n);
+		else
+			moved = copy_from_app_partial((char *)buf + (at - addr), (const void __app *)at, n);
+		at += moved;
+		if (moved < n)
+			break;
+	}
+	as_unlock(mm->as);
+	return at - addr;
 }
 
 /* --- shrinking files --- */

@@ -7,4 +7,4 @@ proc-objs := userlib/proc/clone.o userlib/proc/cpu_clock.o userlib/proc/cpu_info
 	userlib/proc/pgrp.o userlib/proc/pidfd.o userlib/proc/posix_timer.o userlib/proc/proc.o userlib/proc/procfs.o \
 	userlib/proc/procfs_args.o userlib/proc/procfs_fd.o userlib/proc/procfs_mounts.o userlib/proc/procfs_pid.o \
 	userlib/proc/procfs_system.o userlib/proc/pseudo.o userlib/proc/rseq.o userlib/proc/sigframe.o userlib/proc/signal.o \
-	userlib/proc/signal_deliver.o userlib/proc/sysfs.o userlib/proc/uts.o userlib/proc/vma.o userlib/proc/wait.o
+	userlib/proc/signal_deliver.o userlib/proc/sysfs.o userlib/proc/uts.o userlib/proc/vm_access.o userlib/proc/vma.o userlib/proc/wait.o

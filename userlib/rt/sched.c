@@ -368,9 +368,13 @@ static void kernel_main_fn(void *arg)
 
 int uthread_start_kernel(const char *name, void (*fn)(void *arg), void *arg)
 {
+	return uthread_start_in(list_first(&kproc_list, struct kproc, link), name, fn, arg);
+}
+
+int uthread_start_in(struct kproc *kp, const char *name, void (*fn)(void *arg), void *arg)
+{
 	struct uthread *ut = kmem_zalloc(sizeof(*ut));
 	struct kernel_start *s = kmem_alloc(sizeof(*s));
-	struct kproc *kp = list_first(&kproc_list, struct kproc, link);
 
 	if (!ut || !s)
 		goto err_free;

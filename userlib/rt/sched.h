@@ -117,6 +117,8 @@ static always_inline struct kproc *kproc_self(void)
 }
 
 /* CPU time of ut so far, running slice included. */
+/* uthread_start_kernel in another kProc, which has uThreads all the while. */
+int uthread_start_in(struct kproc *kp, const char *name, void (*fn)(void *arg), void *arg) must_check;
 u64 uthread_cpu_ns(const struct uthread *ut);
 void sched_tsc_init(void);
 extern u32 sched_nr_cores; /* kThreads per kProc at most, and what programs see as CPUs */

@@ -23,6 +23,10 @@ long sys_mlockall(int flags);
 long sys_munlockall(void);
 long sys_brk(u64 addr);
 
+/* sys_vm.c */
+long sys_process_vm_readv(int pid, const void __app *lvec, u64 nl, const void __app *rvec, u64 nr, u64 flags);
+long sys_process_vm_writev(int pid, const void __app *lvec, u64 nl, const void __app *rvec, u64 nr, u64 flags);
+
 /* sys_futex.c */
 long sys_futex(u32 __app *uaddr, int op, u32 val, u64 timeout, u32 __app *uaddr2, u32 val3);
 long sys_futex_waitv(void __app *waiters, u32 nr, u32 flags, void __app *timeout, int clockid);

@@ -312,24 +312,33 @@ static void fence_all(void)
 long sys_membarrier(int cmd, unsigned flags, int cpu)
 {
 	struct uproc *p = uproc_self();
+	u32 kind = 0;
 
-	(void)cpu;
-	if (flags)
+	if (flags && (cmd != MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ || flags != MEMBARRIER_CMD_FLAG_CPU))
 		return -EINVAL;
+	if (flags && (cpu < 0 || (u32)cpu >= sched_nr_cores))
+		return cpu < 0 ? -EINVAL : 0;
 	switch (cmd) {
 	case MEMBARRIER_CMD_QUERY:
-		return MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+		return MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ |
+		       MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ;
 	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
-		p->membarrier_ok = 1;
+	case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ:
+		atomic_fetch_or(&p->membarrier_ok, (u32)cmd);
 		return 0;
 	case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
-		if (!p->membarrier_ok)
-			return -EPERM;
-		fence_all();
-		return 0;
+		kind = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+		break;
+	case MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ: /* whoever passes the kernel starts its sequence over (rseq.c) */
+		kind = MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ;
+		break;
 	default:
 		return -EINVAL;
 	}
+	if (!(load_relaxed(&p->membarrier_ok) & kind))
+		return -EPERM;
+	fence_all();
+	return 0;
 }
 
 /* Root's session loses its terminal as if it had been unplugged. */

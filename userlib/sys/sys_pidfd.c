@@ -2,6 +2,7 @@
 /* System calls on process descriptors. */
 #include "userlib/proc/pidfd.h"
 #include "userlib/proc/procfs.h"
+#include "userlib/proc/vm_access.h"
 #include "userlib/sys/sys_signal_calls.h"
 
 long sys_pidfd_open(int pid, unsigned flags)
@@ -51,17 +52,6 @@ long sys_pidfd_send_signal(int pidfd, int sig, const void __app *uinfo, unsigned
 	return r;
 }
 
-/* Who could trace a process may have its files (ptrace(2), "Ptrace access mode checking"; the rule without a security module). */
-static bool may_take(const struct uproc *p)
-{
-	const struct cred *c = &uproc_self()->cred, *o = &p->cred;
-
-	if (p == uproc_self() || cred_capable(c))
-		return true;
-	return p->dumpable && c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid && c->gid == o->egid &&
-	       c->gid == o->sgid;
-}
-
 static struct file *file_of(struct uproc *p, int fd)
 {
 	struct fdtab *t;
@@ -93,7 +83,7 @@ long sys_pidfd_getfd(int pidfd, int target, unsigned flags)
 		return -EBADF;
 	if (load_acquire(&p->zombie) && list_empty(&p->hash_link)) {
 		r = -ESRCH;
-	} else if (!may_take(p)) {
+	} else if (!proc_may_access(p)) {
 		r = -EPERM;
 	} else {
 		f = file_of(p, target);

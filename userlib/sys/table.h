@@ -191,6 +191,8 @@
 	SYS(4, preadv, 0, int, fd, const void __app *, iov, u64, nr, s64, pos) \
 	SYS(6, preadv2, 0, int, fd, const void __app *, iov, u64, nr, s64, pos, u64, pos_high, int, rwf) \
 	SYS(4, prlimit64, 0, int, pid, unsigned, res, const void __app *, new_rl, void __app *, old_rl) \
+	SYS(6, process_vm_readv, 0, int, pid, const void __app *, lvec, u64, nl, const void __app *, rvec, u64, nr, u64, flags) \
+	SYS(6, process_vm_writev, 0, int, pid, const void __app *, lvec, u64, nl, const void __app *, rvec, u64, nr, u64, flags) \
 	SYS(6, pselect6, 0, int, n, void __app *, rd, void __app *, wr, void __app *, ex, void __app *, timeout, const void __app *, sig) \
 	SYS(4, pwrite64, 0, int, fd, const void __app *, buf, size_t, len, s64, pos) \
 	SYS(4, pwritev, 0, int, fd, const void __app *, iov, u64, nr, s64, pos) \
