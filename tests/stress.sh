@@ -3,20 +3,32 @@
 #
 # stress-ng classes, each on Linux and in an instance with --verify; a table.
 # The note names system calls that the class tried and the instance lacks.
-#   tests/stress.sh [-r] [-t SECONDS] [CLASS...]
+#   tests/stress.sh [-r] [-w] [-n WORKERS] [-t SECONDS] [CLASS...]
+#     -r  Linux only    -w  the wide list: one class for every part of the system interface
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 jctl=${JCTL:-$top/build/jctl}
-secs=10 ref=0
-while getopts rt: o; do
+secs=10 ref=0 workers=2 wide=0
+while getopts rwn:t: o; do
 	case $o in
 	r) ref=1 ;;
+	w) wide=1 ;;
+	n) workers=$OPTARG ;;
 	t) secs=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 classes=("$@")
+if [ ${#classes[@]} -eq 0 ] && [ $wide = 1 ]; then
+	classes=(affinity alarm bigheap brk chdir chmod chown clock clone close copy-file daemon dev dir dirdeep dnotify dup env eventfd
+		exec fallocate fault fcntl fiemap fifo flock fork fp-error full get getdent handle hsearch inotify io itimer kill link
+		locka lockf lockofd madvise membarrier memfd mergesort mincore mknod mlock mmapfork mq mremap msg msync nanosleep nice
+		null open personality pidfd pipe pipeherd poll prctl procfs pthread pty readahead rename resources rseq rtc schedpolicy
+		seccomp sem sem-sysv sendfile session set shm shm-sysv sigabrt sigchld sigfd sigfpe sigio sigpending sigpipe sigq
+		sigrt sigsegv sigsuspend sigtrap sockabuse sockfd sockmany sockpair spawn splice stack switch symlink sysfs sysinfo tee
+		timer touch tsearch udp-flood unshare urandom userfaultfd utime vfork vforkmany vm-splice wait xattr yield zombie)
+fi
 [ ${#classes[@]} -gt 0 ] || classes=(cpu vm memcpy memrate pthread futex pipe eventfd epoll timer timerfd sigq
 	signal sigsegv sem mutex sock udp dentry file-ioctl hdd iomix fork mmap poll switch)
 work=$(mktemp -d /tmp/jstress.XXXXXX) || exit 1
@@ -46,7 +58,7 @@ for c in "${classes[@]}"; do
 	s=$c
 	case $c in signal) s=sigfpe ;; esac
 	stress-ng --help 2>/dev/null | grep -q -- "--$s N" || { printf '%-12s no such class\n' "$c"; continue; }
-	args=(stress-ng --"$s" 2 --verify --timeout "$secs" --temp-path "$work")
+	args=(stress-ng --"$s" "$workers" --verify --timeout "$secs" --temp-path "$work")
 	l=$(one "${args[@]}")
 	i=-
 	note=
