@@ -18,6 +18,11 @@ const char *net_counter_name(enum net_counter n)
 	return (u32)n < NET_COUNTER_COUNT ? names[n] : NULL;
 }
 
+static s64 seconds_left(s64 until)
+{
+	return until == TIME_FOREVER ? -1 : MAX((until - clock_monotonic_ns()) / NSEC_PER_SEC, 0);
+}
+
 int net_addrinfo(unsigned n, struct net_addrinfo *out)
 {
 	int r = -ENOENT;
@@ -25,22 +30,46 @@ int net_addrinfo(unsigned n, struct net_addrinfo *out)
 	net_lock_get();
 	for (struct netif *i = &net_lo; r && i; i = i == &net_lo && net_eth.index ? &net_eth : NULL) {
 		if (i->ip && n-- == 0) {
-			*out = (struct net_addrinfo){ ip4_addr(i->ip), i->prefix_len, i->index };
+			*out = (struct net_addrinfo){ .ip = ip4_addr(i->ip), .prefix_len = i->prefix_len, .ifindex = i->index,
+						      .valid_s = -1, .preferred_s = -1 };
 			r = 0;
 		}
-		for (u32 k = 0; r && k < i->nr_addr6; k++)
-			if (n-- == 0) {
-				*out = (struct net_addrinfo){ i->addr6[k].ip, i->addr6[k].prefix_len, i->index };
-				r = 0;
-			}
+		for (u32 k = 0; r && k < i->nr_addr6; k++) {
+			const struct ifaddr6 *a = &i->addr6[k];
+
+			if (n--)
+				continue;
+			*out = (struct net_addrinfo){ .ip = a->ip, .prefix_len = a->prefix_len, .ifindex = i->index, .optimistic = a->optimistic,
+						      .autoconf = a->autoconf, .valid_s = seconds_left(a->valid_ns),
+						      .preferred_s = seconds_left(a->preferred_ns) };
+			r = 0;
+		}
 	}
 	net_lock_put();
 	return r;
 }
 
+/* [net_lock] IPv6's: the loopback, the link's own prefix, then what nd.c knows. */
+static int route6(unsigned n, struct net_routeinfo *out)
+{
+	*out = (struct net_routeinfo){ .v6 = true, .dst = IP6_LOOPBACK, .prefix_len = 128, .ifindex = net_lo.index };
+	if (!n--)
+		return 0;
+	if (!net_eth.index || !net_eth.nr_addr6)
+		return -ENOENT;
+	out->ifindex = net_eth.index;
+	out->dst = (struct ip_addr){ .b = { 0xfe, 0x80 } };
+	out->prefix_len = 64;
+	if (!n--)
+		return 0;
+	return nd_route(n, &out->dst, &out->prefix_len, &out->gateway);
+}
+
 /* The main table, most specific first: what ip_route does. */
 int net_routeinfo(unsigned n, struct net_routeinfo *out)
 {
+	int r;
+
 	if (net_eth.index && net_eth.ip && n-- == 0) {
 		*out = (struct net_routeinfo){ .dst = ip4_addr(net_eth.ip & net_eth.mask), .prefix_len = net_eth.prefix_len,
 					       .gateway = IP4_ANY, .prefsrc = ip4_addr(net_eth.ip), .ifindex = net_eth.index };
@@ -51,9 +80,27 @@ int net_routeinfo(unsigned n, struct net_routeinfo *out)
 					       .ifindex = net_eth.index };
 		return 0;
 	}
-	if (n == 0) {
-		*out = (struct net_routeinfo){ .v6 = true, .dst = IP6_LOOPBACK, .prefix_len = 128, .ifindex = net_lo.index };
-		return 0;
-	}
-	return -ENOENT;
+	net_lock_get();
+	r = route6(n, out);
+	net_lock_put();
+	return r;
+}
+
+int net_route_get(struct ip_addr dst, struct net_routeinfo *out)
+{
+	struct ip_addr src, hop = dst;
+	struct netif *n;
+
+	net_lock_get();
+	n = ip_route(dst, &src);
+	if (n && !ip_is4(dst))
+		(void)ip6_route(NULL, dst, &src, &hop);
+	else if (n == &net_eth && ((ip4_of(dst) ^ net_eth.ip) & net_eth.mask) && !ip_is_multicast(dst))
+		hop = ip4_addr(net_gateway);
+	net_lock_put();
+	if (!n)
+		return -ENETUNREACH;
+	*out = (struct net_routeinfo){ .v6 = !ip_is4(dst), .dst = dst, .prefix_len = ip_is4(dst) ? 32 : 128, .prefsrc = src, .ifindex = n->index,
+				       .gateway = ip_eq(hop, dst) ? (ip_is4(dst) ? IP4_ANY : IP6_ANY) : hop };
+	return 0;
 }

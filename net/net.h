@@ -30,6 +30,15 @@ int net_sock_accept(struct sock *s, bool nonblock, struct sock **out) must_check
 ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, bool nonblock);
 /* *from is filled for datagrams if not NULL. *out_flags gets MSG_TRUNC. MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_DONTWAIT are honoured. */
 ssize net_sock_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 flags, bool nonblock, u32 *out_flags);
+/* The same with control data (cmsg(3)): ctl holds whole messages; cm receives them, MSG_CTRUNC in *out_flags if it is too small. */
+struct net_cmsgs {
+	u8 *buf;
+	u32 room, len;
+	bool cut;
+};
+ssize net_sock_sendmsg(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, bool nonblock, const void *ctl, u32 ctl_len);
+ssize net_sock_recvmsg(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 flags, bool nonblock, u32 *out_flags,
+		       struct net_cmsgs *cm);
 int net_sock_shutdown(struct sock *s, int how) must_check;
 int net_sock_name(struct sock *s, bool peer, struct net_addr *out) must_check;
 int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len) must_check;
@@ -52,6 +61,8 @@ struct net_config {
 	u32 offload;	   /* TUN_F_* */
 	u32 ip, gateway;   /* network byte order, 0 = none */
 	u32 prefix_len;
+	struct ip_addr ip6, gateway6; /* IP6_ANY: autoconfiguration (RFC 4862) */
+	u32 prefix_len6;
 	int port_ctl_fd; /* -1: no port of the switch; else instead of tap_fd */
 	int port_link_fd, port_bell_fd, port_kick_fd;
 };
@@ -84,6 +95,8 @@ struct net_addrinfo {
 	struct ip_addr ip;
 	u32 prefix_len;
 	int ifindex;
+	bool optimistic, autoconf;
+	s64 valid_s, preferred_s; /* left; -1 for ever */
 };
 int net_addrinfo(unsigned n, struct net_addrinfo *out) must_check;
 struct net_routeinfo {
@@ -97,14 +110,24 @@ struct net_neighinfo {
 	struct ip_addr ip;
 	u8 mac[6];
 	u16 nud_state; /* NUD_* */
+	bool is_router;
 	int ifindex;
 };
 int net_neighinfo(unsigned n, struct net_neighinfo *out) must_check;
+/* The route a packet to dst would take. */
+int net_route_get(struct ip_addr dst, struct net_routeinfo *out) must_check;
+/* Called, without locks, after addresses, routes or links have changed. */
+#define NET_CHANGE_LINK	 1u
+#define NET_CHANGE_ADDR	 2u
+#define NET_CHANGE_ROUTE 4u
+extern void (*net_change_hook)(u32 what);
 
 /* Counters for /proc/net/snmp and netstat, under their names there; and drops by cause ("drop_csum"). */
 #define NET_COUNTERS(X)                                                                                                        \
 	X(IpInReceives) X(IpInDelivers) X(IpOutRequests) X(IpInHdrErrors) X(IpReasmOKs) X(IpReasmFails) X(IpFragCreates)       \
-	X(IcmpInMsgs) X(IcmpOutMsgs) X(IcmpInEchos) X(IcmpOutEchoReps) X(IcmpOutDestUnreachs)                                  \
+	X(Ip6InReceives) X(Ip6InHdrErrors) X(Ip6InDelivers) X(Ip6OutRequests) X(Ip6FragCreates) X(Icmp6InMsgs) X(Icmp6InErrors) \
+	X(Icmp6OutMsgs) X(Icmp6InEchos) X(Icmp6OutEchoReplies) X(Icmp6OutDestUnreachs) X(UdpInErrors) X(UdpInCsumErrors) \
+	X(UdpRcvbufErrors) X(Udp6InDatagrams) X(Udp6NoPorts) X(Udp6OutDatagrams) X(IcmpInMsgs) X(IcmpOutMsgs) X(IcmpInEchos) X(IcmpOutEchoReps) X(IcmpOutDestUnreachs)                                  \
 	X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) \
 	X(TcpInErrs) X(TcpOutRsts) X(UdpInDatagrams) X(UdpNoPorts) X(UdpOutDatagrams)                                          \
 	X(TCPTimeouts) X(TCPLossProbes) X(TCPFastRetrans) X(TCPSackRecovery) X(TCPRenoRecovery) X(TCPOFOQueue)                 \

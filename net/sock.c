@@ -14,8 +14,7 @@
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
-#define MSG_PEEK 2
-#define MSG_TRUNC 0x20
+#define AF_PACKET 17
 
 static struct slab sock_slab = SLAB_INIT("sock", struct sock);
 static u64 next_inode = 20000;
@@ -34,6 +33,13 @@ struct sock *sock_alloc(int family, int type, int protocol)
 	s->rcvbuf = type == SOCK_STREAM ? TCP_RCVBUF_INIT : 212992;
 	s->sndbuf = type == SOCK_STREAM ? 1u << 20 : 212992;
 	s->rcvlowat = 1;
+	s->hops = 64;
+	s->pmtudisc = s->pmtudisc6 = 1; /* IP_PMTUDISC_WANT */
+	s->mc_loop = s->mc_all = s->mc_loop6 = s->mc_all6 = true;
+	s->mc_ttl = s->mc_hops = 1;
+	s->csum_at = -1;
+	s->ll_proto = 0;
+	list_init(&s->errq);
 	s->inode = ++next_inode;
 	waitq_init(&s->wq);
 	list_init(&s->hash_link);
@@ -42,7 +48,7 @@ struct sock *sock_alloc(int family, int type, int protocol)
 	return s;
 }
 
-static void drop_dgrams(struct sock *s)
+void sock_drop_dgrams(struct sock *s)
 {
 	struct dgram *d, *n;
 
@@ -69,7 +75,9 @@ bool net_dead_sweep(s64 now)
 		list_del(&s->all_link);
 		if (s->tcp)
 			tcp_conn_free(s->tcp);
-		drop_dgrams(s);
+		sock_drop_dgrams(s);
+		sock_err_drop_all(s);
+		(void)filter_detach(s);
 		slab_free(&sock_slab, s);
 	}
 	return left;
@@ -137,13 +145,13 @@ bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o
 }
 
 /* What connecting or sending to the unspecified address means. */
-static struct ip_addr own_loopback(const struct sock *s, struct ip_addr to)
+struct ip_addr sock_own_loopback(const struct sock *s, struct ip_addr to)
 {
 	return ip_is4(to) || ip_is4(s->lip) ? IP4_LOOPBACK : IP6_LOOPBACK;
 }
 
 /* A socket bound to an address of one family has no way to the other. */
-static bool same_family(const struct sock *s, struct ip_addr to)
+bool sock_same_family(const struct sock *s, struct ip_addr to)
 {
 	return ip_is_any6(s->lip) || ip_is4(s->lip) == ip_is4(to);
 }
@@ -171,24 +179,44 @@ void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a)
 
 /* ---- the API of net.h ---- */
 
+static int default_protocol(int family, int type, int protocol)
+{
+	if (family == AF_PACKET)
+		return 0;
+	if (type == SOCK_RAW)
+		return protocol;
+	if (type == SOCK_DGRAM && protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return protocol;
+	return type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
 int net_sock_create(int family, int type, int protocol, struct sock **out)
 {
+	int want = default_protocol(family, type, protocol);
+	bool stream = type == SOCK_STREAM && family != AF_PACKET;
 	struct sock *s;
-	int want = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
 
-	if (family != AF_INET && family != AF_INET6)
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return -EAFNOSUPPORT;
-	if (type != SOCK_STREAM && type != SOCK_DGRAM)
-		return type == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
-	if (type == SOCK_DGRAM && protocol == IPPROTO_ICMP && family == AF_INET)
-		want = IPPROTO_ICMP;
-	if (protocol && protocol != want)
+	if (type != SOCK_DGRAM && type != SOCK_RAW && !stream)
+		return -ESOCKTNOSUPPORT;
+	if (family != AF_PACKET && type == SOCK_RAW && (protocol <= 0 || protocol > 255))
+		return protocol > 255 || protocol < 0 ? -EINVAL : -EPROTONOSUPPORT;
+	if (family != AF_PACKET && protocol && protocol != want)
 		return -EPROTONOSUPPORT;
 	net_lock_get();
 	s = sock_alloc(family, type, want);
-	if (s && type == SOCK_STREAM && !tcp_conn_alloc(s)) {
+	if (s && stream && !tcp_conn_alloc(s)) {
 		sock_bury(s);
 		s = NULL;
+	}
+	if (s && family == AF_PACKET) {
+		s->ll_proto = be16((u16)protocol);
+		net_packet_socks++;
+	} else if (s && type == SOCK_RAW) {
+		net_raw_socks++;
+		s->hdrincl = family == AF_INET && protocol == IPPROTO_RAW;
+		s->csum_at = protocol == IPPROTO_ICMPV6 ? 2 : -1;
 	}
 	net_lock_put();
 	if (!s)
@@ -204,27 +232,50 @@ void net_sock_close(struct sock *s)
 		return;
 	}
 	net_lock_get();
-	drop_dgrams(s);
+	net_packet_socks -= s->family == AF_PACKET;
+	net_raw_socks -= s->family != AF_PACKET && s->type == SOCK_RAW;
+	group_leave_all(s);
+	sock_drop_dgrams(s);
 	sock_bury(s);
 	net_lock_put();
 }
 
+/* A link-local address needs its link: the only Ethernet there is, unless another is named. */
+int sock_scope_check(const struct sock *s, const struct net_addr *a, struct ip_addr ip)
+{
+	u32 scope = 0;
+
+	if (ip_is4(ip) || !ip_is_link_local(ip) || a->len < 28)
+		return 0;
+	memcpy(&scope, a->bytes + 24, 4);
+	if (!scope && !s->bound_if && !(ip_is_multicast(ip) && s->mc_if6))
+		return ip_is_multicast(ip) ? 0 : -EINVAL;
+	return !scope || netif_by_index((int)scope) ? 0 : -ENODEV;
+}
+
 int net_sock_bind(struct sock *s, const struct net_addr *a)
 {
-	int r = addr_check(s, a);
+	int r = s->family == AF_PACKET ? 0 : addr_check(s, a);
 	struct ip_addr ip;
 	u16 port, family;
 
+	if (s->family == AF_PACKET)
+		return packet_bind(s, a);
 	if (r)
 		return r == -ENETUNREACH ? -EINVAL : r;
 	memcpy(&family, a->bytes, 2);
 	if (s->family == AF_INET6 && family != AF_INET6)
 		return -EAFNOSUPPORT;
 	sock_from_addr(a, &ip, &port);
-	if (!ip_is_any(ip) && !ip_is_local(ip) && !ip_is_broadcast(ip) && (!ip_is_multicast(ip) || s->tcp))
+	r = sock_scope_check(s, a, ip);
+	if (r)
+		return r;
+	if (!ip_is_any(ip) && !ip_is_local(ip) && !s->freebind && !ip_is_broadcast(ip) && (!ip_is_multicast(ip) || s->tcp))
 		return -EADDRNOTAVAIL;
 	net_lock_get();
-	if (s->bound || s->lport) {
+	if (s->type == SOCK_RAW) {
+		s->lip = ip;
+	} else if (s->bound || s->lport) {
 		r = -EINVAL;
 	} else if (!s->tcp) {
 		r = udp_bind(s, ip, port);
@@ -243,43 +294,6 @@ int net_sock_bind(struct sock *s, const struct net_addr *a)
 	return r;
 }
 
-static int udp_connect(struct sock *s, const struct net_addr *a)
-{
-	u16 family, port;
-	struct ip_addr ip, src;
-	int r = 0;
-
-	memcpy(&family, a->bytes, 2);
-	if (!family) { /* AF_UNSPEC dissolves */
-		s->connected = false;
-		s->rip = s->family == AF_INET ? IP4_ANY : IP6_ANY;
-		s->rport = 0;
-		return 0;
-	}
-	r = addr_check(s, a);
-	if (r)
-		return r;
-	sock_from_addr(a, &ip, &port);
-	if (ip_is_any(ip))
-		ip = own_loopback(s, ip);
-	if (!same_family(s, ip))
-		return -ENETUNREACH;
-	net_lock_get();
-	if (!ip_route(ip, &src)) {
-		r = -ENETUNREACH;
-	} else {
-		if (!s->lport && s->protocol == IPPROTO_UDP)
-			r = udp_bind(s, ip_is_any(s->lip) ? src : s->lip, 0);
-		if (ip_is_any(s->lip))
-			s->lip = src;
-		s->rip = ip;
-		s->rport = port;
-		s->connected = !r;
-	}
-	net_lock_put();
-	return r;
-}
-
 int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 {
 	struct ip_addr ip;
@@ -289,16 +303,19 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 	if (a->len < 2)
 		return -EINVAL;
 	if (!s->tcp)
-		return udp_connect(s, a);
+		return sock_dgram_connect(s, a);
 	if (READ_ONCE(s->tcp->state) == TCP_LISTEN || READ_ONCE(s->tcp->state) >= TCP_ESTABLISHED) /* before the address is looked at */
 		return -EISCONN;
 	r = addr_check(s, a);
 	if (r)
 		return r;
 	sock_from_addr(a, &ip, &port);
+	r = sock_scope_check(s, a, ip);
+	if (r)
+		return r;
 	if (ip_is_any(ip))
-		ip = own_loopback(s, ip);
-	if (!same_family(s, ip) || ip_is_multicast(ip))
+		ip = sock_own_loopback(s, ip);
+	if (!sock_same_family(s, ip) || ip_is_multicast(ip))
 		return -ENETUNREACH;
 	return tcp_connect(s, ip, port, nonblock);
 }
@@ -311,98 +328,6 @@ int net_sock_listen(struct sock *s, int backlog)
 int net_sock_accept(struct sock *s, bool nonblock, struct sock **out)
 {
 	return s->tcp ? tcp_accept(s, nonblock, out) : -EOPNOTSUPP;
-}
-
-ssize net_sock_send(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, bool nonblock)
-{
-	struct ip_addr ip = s->rip;
-	u16 port = s->rport;
-	ssize r;
-
-	if (s->tcp)
-		return tcp_send(s, it, flags, nonblock);
-	if (to && to->len) {
-		r = addr_check(s, to);
-		if (r)
-			return r;
-		sock_from_addr(to, &ip, &port);
-		if (!port && s->protocol == IPPROTO_UDP)
-			return -EINVAL;
-		if (ip_is_any(ip))
-			ip = own_loopback(s, ip);
-		if (!same_family(s, ip))
-			return -ENETUNREACH;
-	} else if (!s->connected) {
-		return -EDESTADDRREQ;
-	}
-	if (s->shut & 2)
-		return -EPIPE;
-	net_lock_get();
-	if (s->error) {
-		r = -s->error;
-		s->error = 0;
-	} else {
-		r = udp_send(s, it, ip, port, flags);
-	}
-	net_lock_put();
-	return r;
-}
-
-static ssize take_dgram(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 flags, u32 *out_flags)
-{
-	struct dgram *d = list_first(&s->dgrams, struct dgram, link);
-	ssize r = 0;
-
-	if (from)
-		sock_to_addr(s->family, d->ip, d->port, from);
-	if (d->len && it->count)
-		r = iter_copy_to(it, d->data, d->len);
-	if (r >= 0 && d->len > (u32)r) {
-		*out_flags |= MSG_TRUNC;
-		if (flags & MSG_TRUNC)
-			r = d->len;
-	}
-	if (!(flags & MSG_PEEK)) {
-		list_del(&d->link);
-		s->dgram_bytes -= d->len + (u32)sizeof(*d);
-		kmem_free(d, sizeof(*d) + d->len);
-	}
-	return r;
-}
-
-ssize net_sock_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 flags, bool nonblock, u32 *out_flags)
-{
-	s64 deadline = s->rcvtimeo ? clock_monotonic_ns() + s->rcvtimeo : TIME_FOREVER;
-	ssize r;
-
-	if (s->tcp) {
-		if (from)
-			from->len = 0;
-		return tcp_recv(s, it, flags, nonblock, out_flags);
-	}
-	for (;;) {
-		net_lock_get();
-		if (s->error) {
-			r = -s->error;
-			s->error = 0;
-			net_lock_put();
-			return r;
-		}
-		if (!list_empty(&s->dgrams)) {
-			r = take_dgram(s, it, from, flags, out_flags);
-			net_lock_put();
-			return r;
-		}
-		net_lock_put();
-		if (s->shut & 1)
-			return 0;
-		if (nonblock)
-			return -EAGAIN;
-		r = wait_event(&s->wq, EPOLLIN | EPOLLERR | EPOLLHUP, true, !list_empty(&s->dgrams) || s->error || s->shut & 1, deadline,
-			       true);
-		if (r)
-			return r == -ETIMEDOUT ? -EAGAIN : s->rcvtimeo ? -EINTR : r;
-	}
 }
 
 int net_sock_shutdown(struct sock *s, int how)
@@ -420,6 +345,12 @@ int net_sock_shutdown(struct sock *s, int how)
 
 int net_sock_name(struct sock *s, bool peer, struct net_addr *out)
 {
+	if (s->family == AF_PACKET) {
+		if (peer)
+			return -EOPNOTSUPP;
+		packet_name(s, out);
+		return 0;
+	}
 	if (peer && (s->tcp ? s->tcp->state < TCP_ESTABLISHED && !(s->connected && s->tcp->state == TCP_CLOSED && !s->error) : !s->connected))
 		return -ENOTCONN;
 	sock_to_addr(s->family, peer ? s->rip : s->lip, peer ? s->rport : s->lport, out);
@@ -434,7 +365,7 @@ u32 net_sock_poll(struct sock *s)
 		return tcp_poll(s);
 	if (!list_empty(&s->dgrams) || s->shut & 1)
 		m |= EPOLLIN | EPOLLRDNORM;
-	if (s->error)
+	if (s->error || !list_empty(&s->errq))
 		m |= EPOLLERR;
 	if (s->shut == 3)
 		m |= EPOLLHUP;

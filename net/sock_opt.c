@@ -38,6 +38,73 @@ static void set_keepalive(struct sock *s, bool on)
 	}
 }
 
+static int bind_to_device(struct sock *s, const void *val, u32 len)
+{
+	char name[16] = { 0 };
+	int index = 0;
+
+	memcpy(name, val, MIN(len, 15u));
+	if (name[0]) {
+		for (index = 1; index <= 2; index++)
+			if (netif_by_index(index) && !strcmp(netif_by_index(index)->name, name))
+				break;
+		if (index > 2)
+			return -ENODEV;
+	}
+	s->bound_if = index;
+	return 0;
+}
+
+static void set_stamp(struct sock *s, u32 bit, bool on)
+{
+	s->rx_opts = (s->rx_opts & ~(RX_STAMP | RX_STAMPNS)) | (on ? bit : 0);
+}
+
+static int set_more(struct sock *s, int name, int v)
+{
+	switch (name) {
+	case SO_PRIORITY: /* there is one queue: nothing to order, but it is told again */
+		if (v < 0 || v > 6)
+			return -EPERM;
+		s->priority = (u32)v;
+		return 0;
+	case SO_MARK:
+		s->mark = (u32)v;
+		return 0;
+	case SO_BUSY_POLL: /* idle kThreads poll anyway */
+		if (v < 0)
+			return -EINVAL;
+		s->busy_poll = (u32)v;
+		return 0;
+	case SO_DONTROUTE:
+		s->dontroute = v;
+		return 0;
+	case SO_NO_CHECK:
+		s->no_check = v;
+		return 0;
+	case SO_ZEROCOPY:
+		if (v < 0 || v > 1)
+			return -EINVAL;
+		if (!s->tcp && s->protocol != IPPROTO_UDP)
+			return -EOPNOTSUPP;
+		s->zerocopy = v;
+		return 0;
+	case SO_BINDTOIFINDEX:
+		if (v && !netif_by_index(v))
+			return -ENODEV;
+		s->bound_if = v;
+		return 0;
+	case SO_TIMESTAMP_OLD:
+		set_stamp(s, RX_STAMP, v);
+		return 0;
+	case SO_TIMESTAMPNS_OLD:
+		set_stamp(s, RX_STAMPNS, v);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 static int set_socket(struct sock *s, int name, const void *val, u32 len)
 {
 	int v, linger[2];
@@ -53,7 +120,11 @@ static int set_socket(struct sock *s, int name, const void *val, u32 len)
 	if (name == SO_RCVTIMEO || name == SO_SNDTIMEO)
 		return get_time(val, len, name == SO_RCVTIMEO ? &s->rcvtimeo : &s->sndtimeo);
 	if (name == SO_BINDTODEVICE)
-		return -EPERM;
+		return bind_to_device(s, val, len);
+	if (name == SO_ATTACH_FILTER) /* the instructions */
+		return s->tcp ? -ENOPROTOOPT : filter_attach(s, val, len);
+	if (name == SO_DETACH_FILTER)
+		return filter_detach(s);
 	if (get_int(val, len, &v))
 		return -EINVAL;
 	switch (name) {
@@ -87,12 +158,8 @@ static int set_socket(struct sock *s, int name, const void *val, u32 len)
 	case SO_RCVLOWAT:
 		s->rcvlowat = (u32)MAX(v, 1);
 		return 0;
-	case SO_PRIORITY:
-	case SO_BUSY_POLL:
-	case SO_DONTROUTE:
-		return 0; /* hints without meaning on these links */
 	default:
-		return -ENOPROTOOPT;
+		return set_more(s, name, v);
 	}
 }
 
@@ -183,65 +250,6 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 	}
 }
 
-static int set_ip(struct sock *s, int name, const void *val, u32 len)
-{
-	int v = 0;
-
-	if (len >= 4)
-		memcpy(&v, val, 4);
-	else if (len >= 1)
-		v = *(const u8 *)val;
-	else
-		return -EINVAL;
-	switch (name) {
-	case IP_TOS:
-		s->tos = (u8)(s->tcp ? v & ~3 : v); /* TCP's ECN bits are the stack's */
-		return 0;
-	case IP_TTL:
-		if (v != -1 && (v < 1 || v > 255))
-			return -EINVAL;
-		s->ttl = v == -1 ? 64 : (u8)v;
-		return 0;
-	case IP_MTU_DISCOVER:
-		return v >= 0 && v <= 5 ? 0 : -EINVAL;
-	case IP_RECVERR:
-		s->recv_err = v;
-		return 0;
-	case IP_BIND_ADDRESS_NO_PORT:
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
-static int set_ip6(struct sock *s, int name, const void *val, u32 len)
-{
-	int v;
-
-	if (s->family != 10)
-		return -ENOPROTOOPT;
-	if (get_int(val, len, &v))
-		return -EINVAL;
-	switch (name) {
-	case IPV6_V6ONLY:
-		if (s->bound)
-			return -EINVAL;
-		s->v6only = v;
-		return 0;
-	case IPV6_TCLASS:
-		s->tos = (u8)v;
-		return 0;
-	case IPV6_UNICAST_HOPS:
-		s->ttl = v == -1 ? 64 : (u8)v;
-		return 0;
-	case IPV6_RECVERR:
-	case IPV6_MTU_DISCOVER:
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
 int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len)
 {
 	int r;
@@ -255,10 +263,17 @@ int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 le
 		r = set_tcp(s, name, val, len);
 		break;
 	case IPPROTO_IP:
-		r = set_ip(s, name, val, len);
+		r = sock_set_ip(s, name, val, len);
 		break;
 	case IPPROTO_IPV6:
-		r = set_ip6(s, name, val, len);
+		r = sock_set_ip6(s, name, val, len);
+		break;
+	case IPPROTO_ICMPV6:
+	case 255: /* SOL_RAW */
+		r = sock_icmp_filter(s, level, name, (void *)(u64)val, &len, true);
+		break;
+	case 263: /* SOL_PACKET */
+		r = s->family == 17 ? packet_setopt(s, name, val, len) : -ENOPROTOOPT;
 		break;
 	default:
 		r = -ENOPROTOOPT;
@@ -311,9 +326,31 @@ static int get_socket(struct sock *s, int name, int *v)
 		*v = s->tcp && s->tcp->state == TCP_LISTEN;
 		return 0;
 	case SO_PRIORITY:
+		*v = (int)s->priority;
+		return 0;
+	case SO_MARK:
+		*v = (int)s->mark;
+		return 0;
 	case SO_BUSY_POLL:
+		*v = (int)s->busy_poll;
+		return 0;
 	case SO_DONTROUTE:
-		*v = 0;
+		*v = s->dontroute;
+		return 0;
+	case SO_NO_CHECK:
+		*v = s->no_check;
+		return 0;
+	case SO_ZEROCOPY:
+		*v = s->zerocopy;
+		return 0;
+	case SO_BINDTOIFINDEX:
+		*v = s->bound_if;
+		return 0;
+	case SO_TIMESTAMP_OLD:
+		*v = !!(s->rx_opts & RX_STAMP);
+		return 0;
+	case SO_TIMESTAMPNS_OLD:
+		*v = !!(s->rx_opts & RX_STAMPNS);
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -376,11 +413,9 @@ static int get_value(struct sock *s, int level, int name, int *v)
 	case IPPROTO_TCP:
 		return get_tcp(s, name, v);
 	case IPPROTO_IP:
-		*v = name == IP_TOS ? s->tos : name == IP_TTL ? s->ttl : name == IP_MTU_DISCOVER ? 1 : name == IP_RECVERR ? s->recv_err : -1;
-		return *v < 0 ? -ENOPROTOOPT : 0;
+		return sock_get_ip(s, name, v);
 	case IPPROTO_IPV6:
-		*v = name == IPV6_V6ONLY ? s->v6only : name == IPV6_UNICAST_HOPS ? s->ttl : name == IPV6_TCLASS ? s->tos : -1;
-		return *v < 0 || s->family != 10 ? -ENOPROTOOPT : 0;
+		return sock_get_ip6(s, name, v);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -397,7 +432,20 @@ static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
 	} u;
 	u32 n;
 
-	if (level == SOL_SOCKET && name == SO_LINGER) {
+	if (level == 263 && s->family == 17)
+		return packet_getopt(s, name, val, len);
+	if (level == IPPROTO_ICMPV6 || level == 255)
+		return sock_icmp_filter(s, level, name, val, len, false);
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
+		struct netif *dev = netif_by_index(s->bound_if);
+
+		memset(u.cc, 0, sizeof(u.cc));
+		if (dev)
+			memcpy(u.cc, dev->name, sizeof(u.cc));
+		n = dev ? (u32)strlen(u.cc) + 1 : 0;
+		if (*len < 16)
+			return -EINVAL;
+	} else if (level == SOL_SOCKET && name == SO_LINGER) {
 		u.linger[0] = s->linger_on;
 		u.linger[1] = s->linger_s;
 		n = sizeof(u.linger);

@@ -8,7 +8,7 @@
 #define NET_STACK_H
 
 #include "base/list.h"
-#include "net/ip_addr.h"
+#include "net/ip.h"
 #include "net/net.h"
 #include "userlib/rt/lock.h"
 #include "userlib/rt/timer.h"
@@ -43,6 +43,8 @@ static inline void net_drop(enum net_drop why)
 struct ifaddr6 {
 	struct ip_addr ip;
 	u32 prefix_len;
+	bool optimistic, autoconf; /* RFC 4429: duplicate detection not over; from a router's prefix */
+	s64 dad_ns, valid_ns, preferred_ns;
 };
 #define IFADDR6_MAX 8
 struct netif {
@@ -53,7 +55,7 @@ struct netif {
 	u32 ip, prefix_len, mask; /* IPv4; network order, mask too */
 	struct ifaddr6 addr6[IFADDR6_MAX];
 	u32 nr_addr6;
-	bool csum_offload, tso;	  /* transmit: the link fills checksums, cuts large segments */
+	bool csum_offload, tso, tso6; /* transmit: the link fills checksums, cuts large segments */
 	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
 	const struct nic_ops *ops;
 	void *nic;
@@ -62,6 +64,7 @@ struct netif {
 struct tx_meta {
 	u16 csum_start, csum_offset; /* from the frame's start; 0 = complete */
 	u16 gso_size, hdr_len;	     /* TCP payload per segment, headers in all; 0 = no GSO */
+	bool gso_v6;
 };
 struct nic_ops {
 	const char *name;
@@ -70,6 +73,7 @@ struct nic_ops {
 };
 extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
+extern struct ip_addr net_gateway6; /* configured by hand; IP6_ANY: none */
 int nic_tap_attach(struct netif *n, const struct net_config *c);
 int nic_port_attach(struct netif *n, const struct net_config *c);
 /* stack.c, [net_lock]: the link of n is gone for good: no route leads there, its TCP connections end with ENETDOWN. */
@@ -80,28 +84,10 @@ bool tcp_link_room(void);
 /* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
 extern u8 net_tx[NET_FRAME_MAX];
 void net_loop_queue(const u8 *ip_packet, u32 len);
+/* A copy of a packet to a group that we are in, as if it came in on n. */
+void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m);
+void net_changed(u32 what); /* NET_CHANGE_*: told to the hook of net.h after the lock is released */
 
-/* ip.c. csum_ok: the link vouches for the transport checksum. */
-void eth_input(struct netif *n, const u8 *frame, u32 len, bool csum_ok);
-void ip_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
-/* ip_frag.c */
-void ip_frag_input(struct netif *n, const u8 *p, u32 hlen, u32 len);
-u32 ip_frag_next(u32 off, u32 len, u32 mtu, u16 *field);
-/* ip6.c */
-void ip6_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
-struct netif *ip6_route(struct ip_addr dst, struct ip_addr *src);
-bool ip6_is_local(struct ip_addr ip);
-int ip6_output(struct ip_addr src, struct ip_addr dst, u8 proto, u8 hops, u8 tclass, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
-
-struct netif *ip_route(struct ip_addr dst, struct ip_addr *src); /* NULL: no route; *src: address to use */
-u32 ip_mss(struct ip_addr dst);
-bool ip_is_local(struct ip_addr ip);
-bool ip_is_broadcast(struct ip_addr ip); /* IPv4: limited or of our subnet */
-/* payload: transport header + data, at least NET_HEADROOM - 60 bytes of room before it in net_tx. csum_at: offset of the checksum field, 0xffff none. */
-int ip_output(struct ip_addr src, struct ip_addr dst, u8 proto, u8 ttl, u8 tos, u8 *payload, u32 len, u16 csum_at, u16 gso_size, u16 l4_hdr_len);
-u16 csum_fold(u64 sum);
-u64 csum_add(const void *p, u32 len, u64 sum);
-u64 csum_pseudo(struct ip_addr src, struct ip_addr dst, u8 proto, u32 len);
 static inline u16 be16(u16 v)
 {
 	return __builtin_bswap16(v);
@@ -114,10 +100,64 @@ static inline u32 be32(u32 v)
 /* ---- sockets ---- */
 struct dgram {
 	struct list link;
-	struct ip_addr ip;
+	struct ip_addr ip, dst;
 	u16 port;
+	u8 ttl, tos;
+	int ifindex;
+	u32 flow;     /* IPv6, network order */
+	s64 stamp_ns; /* CLOCK_REALTIME */
+	u16 ll_proto; /* AF_PACKET: as in struct sockaddr_ll */
+	u8 ll_type, ll_addr[6];
+	u32 full_len; /* before truncation by a filter */
 	u32 len;
 	u8 data[];
+};
+struct sock_ee { /* struct sock_extended_err of linux/errqueue.h, which needs a libc */
+	u32 err;
+	u8 origin, type, code, pad;
+	u32 info, data;
+};
+#define EE_LOCAL 1
+#define EE_ICMP	 2
+#define EE_ICMP6 3
+#define EE_ZEROCOPY 5
+/* An entry of the error queue (IP_RECVERR). */
+struct sock_err {
+	struct list link;
+	struct sock_ee ee;
+	struct ip_addr offender, remote;
+	u16 rport;
+	s64 stamp_ns;
+	u32 len;
+	u8 data[];
+};
+#define ERRQ_MAX 32u /* entries */
+struct membership {
+	struct ip_addr group;
+	int ifindex;
+};
+#define MEMBERSHIPS 20u /* as net.ipv4.igmp_max_memberships */
+
+/* What recvmsg reports besides the data (struct sock rx_opts). */
+#define RX_PKTINFO	1u
+#define RX_PKTINFO6	2u
+#define RX_TTL		4u
+#define RX_TOS		8u
+#define RX_HOPS		0x10u
+#define RX_TCLASS	0x20u
+#define RX_STAMP	0x40u
+#define RX_STAMPNS	0x80u
+#define RX_ORIGDST	0x100u
+#define RX_AUXDATA	0x200u
+#define RX_FLOW		0x400u
+
+/* How one message is to be sent: the socket's settings, then control data. */
+struct send_ctl {
+	struct ip_addr dst, src; /* src any: the socket's */
+	u16 port;
+	int ifindex; /* 0: by route */
+	u8 ttl, tos;
+	bool ttl_set;
 };
 
 struct tcp_conn;
@@ -129,7 +169,7 @@ struct sock {
 	struct ip_addr lip, rip;    /* IP4_ANY or IP6_ANY: none */
 	u16 lport, rport;	    /* host order */
 	bool bound, connected, user_gone, dead;
-	bool reuseaddr, reuseport, broadcast, keepalive, v6only, nodelay, cork, oobinline, recv_err, pktinfo, timestamp;
+	bool reuseaddr, reuseport, broadcast, keepalive, v6only, nodelay, cork, oobinline, recv_err, recv_err6;
 	u8 ttl, tos, shut; /* shut: 1 read, 2 write */
 	int error;	   /* SO_ERROR, positive */
 	bool linger_on;
@@ -140,9 +180,29 @@ struct sock {
 	u32 uid;
 	u64 inode;
 	s64 dead_since;
+	u8 hops, tclass; /* IPv6's own ttl and tos */
+	u8 pmtudisc, pmtudisc6; /* IP_PMTUDISC_* */
+	int bound_if; /* SO_BINDTODEVICE; 0 none */
+	u32 priority, mark, busy_poll;
+	bool dontroute, freebind, zerocopy, no_check;
 	/* datagrams */
 	struct list dgrams;
-	u32 dgram_bytes;
+	u32 dgram_bytes, dgram_drops;
+	u32 rx_opts;
+	bool mc_loop, mc_all, mc_loop6, mc_all6;
+	u8 mc_ttl, mc_hops;
+	int mc_if, mc_if6;
+	struct membership *member; /* MEMBERSHIPS of them, or NULL */
+	u32 nr_member;
+	struct list errq;
+	u32 nr_err, zc_next; /* the number of the next MSG_ZEROCOPY send */
+	struct net_filter *filter; /* SO_ATTACH_FILTER */
+	/* raw and packet sockets */
+	bool hdrincl;
+	int csum_at; /* IPV6_CHECKSUM; -1 none */
+	u32 icmp_filter[8];
+	u16 ll_proto; /* host order */
+	u32 ll_seen, ll_drops; /* PACKET_STATISTICS */
 	/* TCP */
 	struct tcp_conn *tcp;
 };
@@ -153,15 +213,60 @@ void sock_wake(struct sock *s, u32 events);
 void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port);
 void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a);
 int addr_check(const struct sock *s, const struct net_addr *a);
+int sock_scope_check(const struct sock *s, const struct net_addr *a, struct ip_addr ip);
+struct ip_addr sock_own_loopback(const struct sock *s, struct ip_addr to); /* what connecting or sending to the unspecified address means */
+bool sock_same_family(const struct sock *s, struct ip_addr to);
+void sock_drop_dgrams(struct sock *s);
+int sock_dgram_connect(struct sock *s, const struct net_addr *a); /* sock_dgram.c: datagram, raw and packet sockets */
 bool sock_covers(const struct sock *s, struct ip_addr ip); /* is `ip` one of the addresses that s is bound to? */
 bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o); /* s bound to ip and o: any address in common? */
 
 /* udp.c; also ICMP echo ("ping") sockets */
-void udp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, bool csum_ok);
-void ping_input(struct ip_addr src, const u8 *icmp, u32 len);
+void udp_input(const struct ip_rx *rx, u8 *seg, u32 len);
+void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len);
 int udp_bind(struct sock *s, struct ip_addr ip, u16 port);
-ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port, u32 flags);
-void udp_icmp_error(struct ip_addr dst, u16 lport, u16 rport, int err);
+ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c);
+void udp_icmp_error(const struct icmp_error *e);
+void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t);
+void dgram_deliver(struct sock *s, const struct ip_rx *rx, u16 sport, const u8 *data, u32 len);
+bool dgram_wants_group(const struct sock *s, const struct ip_rx *rx);
+extern u32 net_raw_socks, net_packet_socks; /* how many there are: none costs nothing */
+/* raw.c */
+bool raw_input(const struct ip_rx *rx, const u8 *p, u32 len); /* true: some raw socket has the protocol */
+void raw_icmp_error(const struct icmp_error *e);
+ssize raw_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c);
+/* packet.c */
+void packet_tap(struct netif *n, const u8 *frame, u32 len, bool out);
+int packet_bind(struct sock *s, const struct net_addr *a);
+ssize packet_send(struct sock *s, struct iov_iter *it, const struct net_addr *to);
+void packet_name(const struct sock *s, struct net_addr *out);
+void packet_from(const struct sock *s, const struct dgram *d, struct net_addr *from);
+int packet_setopt(struct sock *s, int name, const void *val, u32 len);
+int packet_getopt(struct sock *s, int name, void *val, u32 *len);
+/* filter.c: classic BPF (SO_ATTACH_FILTER) */
+int filter_attach(struct sock *s, const void *prog, u32 bytes);
+int filter_detach(struct sock *s);
+u32 filter_run(const struct net_filter *f, const u8 *p, u32 len, u32 whole, u16 ll_proto, u8 ll_type, int ifindex); /* bytes to keep */
+/* sock_err.c: the error queue */
+void sock_err_add(struct sock *s, const struct icmp_error *e, const u8 *data, u32 len);
+void sock_err_local(struct sock *s, int err, u32 info, struct ip_addr to, u16 port);
+void sock_err_zerocopy(struct sock *s); /* a MSG_ZEROCOPY send was done, by copying */
+void sock_err_drop_all(struct sock *s);
+ssize sock_err_recv(struct sock *s, struct iov_iter *it, struct net_addr *from, u32 *out_flags, struct net_cmsgs *cm);
+/* sock_cmsg.c: control data */
+void cmsg_put(struct net_cmsgs *cm, int level, int type, const void *data, u32 len);
+void cmsg_of_dgram(struct sock *s, const struct dgram *d, struct net_cmsgs *cm);
+int cmsg_parse(struct sock *s, const u8 *p, u32 len, struct send_ctl *c);
+/* sock_group.c: memberships */
+int group_setopt(struct sock *s, int level, int name, const void *val, u32 len);
+void group_leave_all(struct sock *s);
+struct netif *netif_by_index(int index);
+/* sock_opt_ip.c */
+int sock_set_ip(struct sock *s, int name, const void *val, u32 len);
+int sock_set_ip6(struct sock *s, int name, const void *val, u32 len);
+int sock_get_ip(struct sock *s, int name, int *v);
+int sock_get_ip6(struct sock *s, int name, int *v);
+int sock_icmp_filter(struct sock *s, int level, int name, void *val, u32 *len, bool set);
 
 /* tcp/ */
 void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, u8 tos, bool csum_ok);

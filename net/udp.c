@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* UDP (RFC 768) and ICMP echo sockets: datagrams in and out, queued per socket up to its receive buffer. */
+/* UDP (RFC 768) and ICMP echo sockets ("ping"): datagrams in and out, queued per socket up to its receive buffer. Under net_lock. */
 #include "net/stack.h"
 #include "net/tcp/tcp.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
 #include <linux/in.h>
+#include <linux/in6.h>
 
 struct udp_hdr {
 	u16 sport, dport, len, csum;
@@ -33,59 +34,113 @@ int udp_bind(struct sock *s, struct ip_addr ip, u16 port)
 		r = -EADDRINUSE;
 	else
 		s->lport = port;
-	if (!r) {
+	if (!r && s->protocol == IPPROTO_UDP) {
 		list_del(&s->hash_link);
 		list_add(bucket(s->lport), &s->hash_link);
-		s->bound = true;
 	}
+	s->bound |= !r;
 	return r;
 }
 
-static void deliver(struct sock *s, struct ip_addr src, u16 sport, const u8 *data, u32 len)
+/* ---- in ---- */
+
+void dgram_deliver(struct sock *s, const struct ip_rx *rx, u16 sport, const u8 *data, u32 len)
 {
+	u32 keep = len;
 	struct dgram *d;
 
-	if (s->dgram_bytes + len + sizeof(*d) > s->rcvbuf && s->dgram_bytes)
+	if (s->filter) {
+		keep = MIN(filter_run(s->filter, data, len, len, (u16)(ip_is4(rx->dst) ? ETH_TYPE_IP : ETH_TYPE_IP6), 0, rx->in->index), len);
+		if (!keep)
+			return;
+	}
+	if (s->dgram_bytes + keep + sizeof(*d) > s->rcvbuf && s->dgram_bytes) {
+		s->dgram_drops++;
+		NET_INC(UdpRcvbufErrors);
 		return net_drop(NET_DROP_rcvbuf);
-	d = kmem_alloc(sizeof(*d) + len);
+	}
+	d = kmem_alloc(sizeof(*d) + keep);
 	if (!d)
 		return net_drop(NET_DROP_no_memory);
-	d->ip = src;
-	d->port = sport;
-	d->len = len;
-	memcpy(d->data, data, len);
-	NET_INC(UdpInDatagrams);
+	*d = (struct dgram){ .ip = rx->src, .dst = rx->dst, .port = sport, .ttl = rx->ttl, .tos = rx->tos, .ifindex = rx->in->index,
+			     .flow = rx->flow, .full_len = keep, .len = keep };
+	if (s->rx_opts & (RX_STAMP | RX_STAMPNS))
+		d->stamp_ns = clock_realtime_ns();
+	memcpy(d->data, data, keep);
 	list_add_tail(&s->dgrams, &d->link);
-	s->dgram_bytes += len + (u32)sizeof(*d);
+	s->dgram_bytes += keep + (u32)sizeof(*d);
 	sock_wake(s, EPOLLIN);
 }
 
-static int match(const struct sock *s, struct ip_addr src, u16 sport, struct ip_addr dst, u16 dport)
+/* IP_MULTICAST_ALL: without it only the groups that the socket itself has joined. */
+bool dgram_wants_group(const struct sock *s, const struct ip_rx *rx)
 {
-	if (s->lport != dport || !sock_covers(s, dst))
-		return 0;
-	if (s->connected && (!ip_eq(s->rip, src) || s->rport != sport))
-		return 0;
-	return 1 + !ip_is_any(s->lip) + 2 * s->connected;
+	if (!ip_is_multicast(rx->dst) || (ip_is4(rx->dst) ? s->mc_all : s->mc_all6))
+		return true;
+	for (u32 i = 0; i < s->nr_member; i++)
+		if (s->member[i].ifindex == rx->in->index && ip_eq(s->member[i].group, rx->dst))
+			return true;
+	return false;
 }
 
-void udp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, bool csum_ok)
+/* How well a socket fits, 0 = not: connected before bound to the address before its own family's before any. */
+static int match(const struct sock *s, const struct ip_rx *rx, u16 sport, u16 dport)
+{
+	if (s->lport != dport || !sock_covers(s, rx->dst) || (s->bound_if && s->bound_if != rx->in->index))
+		return 0;
+	if (s->connected && (!ip_eq(s->rip, rx->src) || s->rport != sport))
+		return 0;
+	return 1 + (ip_is4(rx->dst) == (s->family == 2)) + 2 * !ip_is_any(s->lip) + 4 * (s->bound_if != 0) + 8 * s->connected;
+}
+
+static void input_group(const struct ip_rx *rx, u16 sport, u16 dport, const u8 *data, u32 len)
+{
+	struct sock *s;
+	bool any = false;
+
+	list_for_each(s, bucket(dport), hash_link)
+		if (match(s, rx, sport, dport) && dgram_wants_group(s, rx)) {
+			any = true;
+			dgram_deliver(s, rx, sport, data, len);
+		}
+	if (!any)
+		net_drop(NET_DROP_no_socket);
+	else if (ip_is4(rx->dst))
+		NET_INC(UdpInDatagrams);
+	else
+		NET_INC(Udp6InDatagrams);
+}
+
+void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
 {
 	struct sock *s, *best[16];
-	int score = 0;
+	bool v6 = !ip_is4(rx->dst);
 	u32 nr = 0, total;
 	struct udp_hdr h;
+	int score = 0;
+	u16 sport, dport;
 
-	if (len < sizeof(h))
+	if (len < sizeof(h)) {
+		NET_INC(UdpInErrors);
 		return net_drop(NET_DROP_runt);
+	}
 	memcpy(&h, p, sizeof(h));
 	total = be16(h.len);
-	if (total < sizeof(h) || total > len)
+	if (total < sizeof(h) || total > len || (v6 && !h.csum)) { /* RFC 8200 8.1: IPv6 has always one */
+		NET_INC(UdpInErrors);
 		return net_drop(NET_DROP_bad_header);
-	if (h.csum && !csum_ok && csum_fold(csum_add(p, total, csum_pseudo(src, dst, IPPROTO_UDP, total))) != 0xffff)
+	}
+	if (h.csum && !rx->csum_ok && csum_fold(csum_add(p, total, csum_pseudo(rx->src, rx->dst, IPPROTO_UDP, total))) != 0xffff) {
+		NET_INC(UdpInErrors);
+		NET_INC(UdpInCsumErrors);
 		return net_drop(NET_DROP_csum);
-	list_for_each(s, bucket(be16(h.dport)), hash_link) {
-		int m = match(s, src, be16(h.sport), dst, be16(h.dport));
+	}
+	sport = be16(h.sport);
+	dport = be16(h.dport);
+	if (rx->multicast)
+		return input_group(rx, sport, dport, p + sizeof(h), total - (u32)sizeof(h));
+	list_for_each(s, bucket(dport), hash_link) {
+		int m = match(s, rx, sport, dport);
 
 		if (m > score) {
 			score = m;
@@ -95,73 +150,139 @@ void udp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u
 			best[nr++] = s;
 	}
 	if (!nr) {
-		NET_INC(UdpNoPorts);
+		if (v6)
+			NET_INC(Udp6NoPorts);
+		else
+			NET_INC(UdpNoPorts);
 		net_drop(NET_DROP_no_socket);
-		if (n == &net_lo) /* as ICMP port unreachable would */
-			udp_icmp_error(dst, be16(h.sport), be16(h.dport), ECONNREFUSED);
-		return;
+		return icmp_send_error(rx, v6 ? 1 : 3, v6 ? 4 : 3, 0); /* port unreachable */
 	}
-	deliver(best[nr > 1 ? (ip_hash(src) + h.sport * 31u) % nr : 0], src, be16(h.sport), p + sizeof(h), total - (u32)sizeof(h));
+	if (v6)
+		NET_INC(Udp6InDatagrams);
+	else
+		NET_INC(UdpInDatagrams);
+	dgram_deliver(best[best[0]->reuseport ? (ip_hash(rx->src) + sport * 2654435761u) % nr : 0], rx, sport, p + sizeof(h), total - (u32)sizeof(h));
 }
 
-void udp_icmp_error(struct ip_addr dst, u16 lport, u16 rport, int err)
+/* To the sockets that may have sent the packet: connected ones hear hard errors, those with IP_RECVERR all. */
+static void error_to(struct sock *s, const struct icmp_error *e, u32 l4_hdr)
+{
+	bool want = ip_is4(e->remote) ? s->recv_err : s->recv_err6;
+
+	if (s->dead || s->lport != e->lport || !sock_covers(s, e->local))
+		return;
+	if (s->connected && (!ip_eq(s->rip, e->remote) || (s->protocol == IPPROTO_UDP && s->rport != e->rport)))
+		return;
+	if (want)
+		sock_err_add(s, e, e->quoted + MIN(l4_hdr, e->quoted_len), e->quoted_len - MIN(l4_hdr, e->quoted_len));
+	else if (!s->connected || !e->hard || (e->err == EMSGSIZE && (ip_is4(e->remote) ? s->pmtudisc : s->pmtudisc6) == 0))
+		return;
+	s->error = e->err;
+	sock_wake(s, EPOLLERR);
+}
+
+void udp_icmp_error(const struct icmp_error *e)
 {
 	struct sock *s;
 
-	list_for_each(s, bucket(lport), hash_link)
-		if (s->lport == lport && s->connected && ip_eq(s->rip, dst) && s->rport == rport) {
-			s->error = err;
-			sock_wake(s, EPOLLERR);
-		}
+	if (e->err == EMSGSIZE && e->info) /* ports and addresses fit a socket of ours: believed */
+		list_for_each(s, &net_socks, all_link)
+			if (!s->dead && s->type != 1 && s->protocol == e->proto && s->lport == e->lport && sock_covers(s, e->local)) {
+				pmtu_set(e->remote, e->info);
+				break;
+			}
+	if (e->proto == IPPROTO_UDP) {
+		list_for_each(s, bucket(e->lport), hash_link)
+			error_to(s, e, 8);
+	} else if (e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) {
+		list_for_each(s, &net_socks, all_link)
+			if (s->type == 2 && s->protocol == e->proto)
+				error_to(s, e, 0);
+	}
 }
 
-void ping_input(struct ip_addr src, const u8 *icmp, u32 len)
+void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len)
 {
 	struct sock *s;
 	u16 id;
 
 	memcpy(&id, icmp + 4, 2);
 	list_for_each(s, &net_socks, all_link)
-		if (!s->dead && s->protocol == IPPROTO_ICMP && s->lport == be16(id))
-			deliver(s, src, 0, icmp, len);
+		if (!s->dead && s->type == 2 && s->protocol == rx->proto && s->lport == be16(id) && sock_covers(s, rx->dst) &&
+		    (!s->connected || ip_eq(s->rip, rx->src)))
+			dgram_deliver(s, rx, 0, icmp, len);
 }
 
-static ssize send_ping(struct sock *s, struct ip_addr ip, u8 *p, u32 len)
-{
-	u16 v = 0;
+/* ---- out ---- */
 
-	if (len < 8 || p[0] != 8)
+void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t)
+{
+	bool v4 = ip_is4(c->dst), group = ip_is_multicast(c->dst);
+	int dev = c->ifindex ? c->ifindex : s->bound_if ? s->bound_if : group ? (v4 ? s->mc_if : s->mc_if6) : 0;
+
+	*t = (struct ip_tx){ .src = ip_is_any(c->src) ? s->lip : c->src, .dst = c->dst, .proto = (u8)s->protocol, .tos = c->tos,
+			     .pmtu = v4 ? s->pmtudisc : s->pmtudisc6, .csum_at = 0xffff, .via = netif_by_index(dev),
+			     .loop = v4 ? s->mc_loop : s->mc_loop6, .no_route = s->dontroute };
+	t->ttl = !c->ttl_set && group ? (v4 ? s->mc_ttl : s->mc_hops) : c->ttl;
+	if (ip_is_multicast(t->src) || ip_is_broadcast(t->src))
+		t->src = v4 ? IP4_ANY : IP6_ANY;
+}
+
+static ssize send_ping(struct sock *s, const struct send_ctl *c, u8 *p, u32 len)
+{
+	bool v6 = s->protocol == IPPROTO_ICMPV6;
+	struct ip_tx t;
+	u16 v;
+	int r;
+
+	if (len < 8 || p[0] != (v6 ? 128 : 8) || p[1])
 		return -EINVAL;
-	if (!s->lport)
-		s->lport = (u16)(random_u32() | 1);
+	if (!s->lport) {
+		r = tcp_pick_port(s, s->lip, NULL, 0);
+		if (r)
+			return r;
+	}
 	v = be16(s->lport);
 	memcpy(p + 4, &v, 2);
 	v = 0;
 	memcpy(p + 2, &v, 2);
-	v = (u16)~csum_fold(csum_add(p, len, 0));
-	memcpy(p + 2, &v, 2);
-	return ip_output(s->lip, ip, IPPROTO_ICMP, s->ttl, s->tos, p, len, 0xffff, 0, 0);
+	send_ctl_tx(s, c, &t);
+	if (v6) {
+		t.csum_at = 2;
+	} else {
+		v = (u16)~csum_fold(csum_add(p, len, 0));
+		memcpy(p + 2, &v, 2);
+	}
+	return ip_send(&t, p, len);
 }
 
-ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port, u32 flags)
+static ssize too_long(struct sock *s, const struct send_ctl *c, u32 mtu)
+{
+	if (ip_is4(c->dst) ? s->recv_err : s->recv_err6)
+		sock_err_local(s, EMSGSIZE, mtu, c->dst, c->port);
+	return -EMSGSIZE;
+}
+
+ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 {
 	u8 *p = net_tx + NET_HEADROOM;
 	u32 len = (u32)it->count;
 	struct ip_addr src;
+	struct ip_tx t;
 	ssize r;
 
-	(void)flags;
 	if (it->count > 65507)
 		return -EMSGSIZE;
-	if (!ip_route(ip, &src))
+	send_ctl_tx(s, c, &t);
+	if (!ip_route_via(t.via, c->dst, &src))
 		return -ENETUNREACH;
-	if (ip_eq(ip, ip4_addr(0xffffffff)) && !s->broadcast)
+	if (ip_is_broadcast(c->dst) && !s->broadcast)
 		return -EACCES;
-	if (s->protocol == IPPROTO_ICMP) {
+	if (s->protocol != IPPROTO_UDP) {
 		if (len && iter_copy_from(it, p, len) != (ssize)len)
 			return -EFAULT;
-		r = send_ping(s, ip, p, len);
-		return r < 0 ? r : (ssize)len;
+		r = send_ping(s, c, p, len);
+		return r == -EMSGSIZE ? too_long(s, c, ip_mtu(c->dst)) : r < 0 ? r : (ssize)len;
 	}
 	if (!s->lport) {
 		r = udp_bind(s, s->lip, 0);
@@ -170,8 +291,16 @@ ssize udp_send(struct sock *s, struct iov_iter *it, struct ip_addr ip, u16 port,
 	}
 	if (len && iter_copy_from(it, p + sizeof(struct udp_hdr), len) != (ssize)len)
 		return -EFAULT;
-	NET_INC(UdpOutDatagrams);
-	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(port), be16((u16)(len + sizeof(struct udp_hdr))), 0 };
-	r = ip_output(ip_is_any(s->lip) ? src : s->lip, ip, IPPROTO_UDP, s->ttl, s->tos, p, len + (u32)sizeof(struct udp_hdr), 6, 0, 0);
+	if (ip_is4(c->dst))
+		NET_INC(UdpOutDatagrams);
+	else
+		NET_INC(Udp6OutDatagrams);
+	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(c->port), be16((u16)(len + sizeof(struct udp_hdr))), 0 };
+	if (ip_is_any(t.src))
+		t.src = src;
+	t.csum_at = s->no_check && ip_is4(c->dst) ? 0xffff : 6;
+	r = ip_send(&t, p, len + (u32)sizeof(struct udp_hdr));
+	if (r == -EMSGSIZE)
+		return too_long(s, c, ip_mtu(c->dst));
 	return r < 0 && r != -EAGAIN ? r : (ssize)len;
 }

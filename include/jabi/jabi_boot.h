@@ -91,6 +91,13 @@ struct jabi_net {
 	__u32 gw4; /* network byte order, 0 = none */
 };
 
+struct jabi_net6 { /* all zeros: autoconfiguration */
+	__u8 ip[16];
+	__u8 gw[16];
+	__u32 prefix_len;
+	__u32 pad;
+};
+
 /* Where the words of the io_uring behind ring_fd lie in its first mapping (struct io_uring_params). Entries are powers of two. */
 struct jabi_ring {
 	__u32 sq_entries, cq_entries;
@@ -175,7 +182,8 @@ struct jabi_boot {
 	struct jabi_ring ring;
 	__s32 port_link_fd, port_bell_fd, port_kick_fd; /* JABI_NET_PORT: jabi_port.h, ATTACHED */
 	__u32 port_pad;
-	__u8 reserved[64];
+	struct jabi_net6 net6;
+	__u8 reserved[24];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;
@@ -196,6 +204,7 @@ _Static_assert(sizeof(struct jabi_volume) == 24, "layout");
 _Static_assert(sizeof(struct jabi_stdio) == 40, "layout");
 _Static_assert(sizeof(struct jabi_net) == 56, "layout");
 _Static_assert(sizeof(struct jabi_ring) == 40, "layout");
+_Static_assert(sizeof(struct jabi_net6) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_base) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, arena_fd) == 64, "layout");
 _Static_assert(__builtin_offsetof(struct jabi_boot, exit_set) == 960, "a cache line of its own");

@@ -427,7 +427,7 @@ int nic_port_attach(struct netif *n, const struct net_config *c)
 	if (!link_mapped(0))
 		return -ENOMEM;
 	n->ops = &port_ops;
-	n->csum_offload = n->tso = true;
+	n->csum_offload = n->tso = n->tso6 = true;
 	port.control = (struct poll_source){ .poll = nothing_poll, .arm = control_arm, .host_fd = c->port_ctl_fd };
 	port.lanes = (struct poll_source){ .poll = port_poll, .arm = lanes_arm, .may_spin = lanes_may_spin, .host_fd = c->port_bell_fd };
 	poll_source_register(&port.control);

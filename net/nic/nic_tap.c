@@ -29,7 +29,7 @@ static int tap_send(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m
 			h.csum_offset = m->csum_offset;
 		}
 		if (m->gso_size) {
-			h.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+			h.gso_type = m->gso_v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
 			h.gso_size = m->gso_size;
 			h.hdr_len = m->hdr_len;
 		}
@@ -84,6 +84,7 @@ int nic_tap_attach(struct netif *n, const struct net_config *c)
 	n->ops = &tap_ops;
 	n->csum_offload = c->offload & TUN_F_CSUM;
 	n->tso = c->offload & TUN_F_TSO4;
+	n->tso6 = c->offload & TUN_F_TSO6;
 	tap.source = (struct poll_source){ .poll = tap_poll, .arg = n, .host_fd = c->tap_fd };
 	poll_source_register(&tap.source);
 	return 0;

@@ -237,7 +237,7 @@ static u32 segment_limit(const struct tcp_conn *c)
 	if (c->snd_urg) /* segments cut by the link would all carry the same pointer */
 		return c->mss;
 	n = ip_route(c->s->rip, &src);
-	return n && n->tso && n != &net_lo ? MAX(65000u / c->mss, 1u) * c->mss : c->mss;
+	return n && (ip_is4(c->s->rip) ? n->tso : n->tso6) && n != &net_lo ? MAX(65000u / c->mss, 1u) * c->mss : c->mss;
 }
 
 /* Should `len` new bytes wait? Nagle (as Minshall has it), cork, sender's silly-window avoidance (RFC 9293 3.8.6.2.1, 3.7.4). */

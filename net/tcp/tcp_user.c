@@ -243,7 +243,7 @@ u32 tcp_poll(struct sock *s)
 
 	if (c->state == TCP_LISTEN)
 		return list_empty(&c->accept_queue) ? 0 : EPOLLIN | EPOLLRDNORM;
-	if (s->error)
+	if (s->error || !list_empty(&s->errq))
 		m |= EPOLLERR;
 	if (c->state == TCP_CLOSED && !c->rcv.len)
 		return m | EPOLLHUP | EPOLLOUT | EPOLLWRNORM | (s->connected || s->error ? EPOLLIN | EPOLLRDNORM | EPOLLRDHUP : 0);

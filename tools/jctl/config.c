@@ -228,34 +228,50 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 
 static int set_ip(struct run_config *c, const char *v, const char *where)
 {
-	char addr[INET_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN];
 	const char *slash = strchr(v, '/');
 	char *end;
 	unsigned long len;
 	struct in_addr in;
+	struct in6_addr in6;
 
 	if (!slash || (size_t)(slash - v) >= sizeof(addr))
 		goto err_syntax;
 	memcpy(addr, v, (size_t)(slash - v));
 	addr[slash - v] = 0;
 	len = strtoul(slash + 1, &end, 10);
-	if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 ||
-	    inet_pton(AF_INET, addr, &in) != 1)
+	if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 128)
+		goto err_syntax;
+	if (inet_pton(AF_INET6, addr, &in6) == 1) {
+		if (IN6_IS_ADDR_UNSPECIFIED(&in6) || IN6_IS_ADDR_MULTICAST(&in6) || IN6_IS_ADDR_LOOPBACK(&in6) ||
+		    IN6_IS_ADDR_V4MAPPED(&in6) || IN6_IS_ADDR_LINKLOCAL(&in6))
+			return jctl_fail("give a global or unique local one, like 2001:db8::2/64",
+					 "%s: \"%s\" cannot be the address of an instance", where, v);
+		memcpy(c->ip6, &in6, sizeof(c->ip6));
+		c->prefix_len6 = (u32)len;
+		c->has_ip6 = true;
+		return 0;
+	}
+	if (len > 32 || inet_pton(AF_INET, addr, &in) != 1)
 		goto err_syntax;
 	c->ip4 = in.s_addr;
 	c->prefix_len = (u32)len;
 	return 0;
 
 err_syntax:
-	return jctl_fail("write it like 10.0.0.2/24", "%s: bad address \"%s\"", where, v);
+	return jctl_fail("write it like 10.0.0.2/24 or 2001:db8::2/64", "%s: bad address \"%s\"", where, v);
 }
 
 static int set_gw(struct run_config *c, const char *v, const char *where)
 {
 	struct in_addr in;
 
+	if (inet_pton(AF_INET6, v, c->gw6) == 1) {
+		c->has_gw6 = true;
+		return 0;
+	}
 	if (inet_pton(AF_INET, v, &in) != 1)
-		return jctl_fail("write it like 10.0.0.1", "%s: bad gateway \"%s\"", where, v);
+		return jctl_fail("write it like 10.0.0.1 or 2001:db8::1", "%s: bad gateway \"%s\"", where, v);
 	c->gw4 = in.s_addr;
 	return 0;
 }
@@ -295,8 +311,8 @@ static const struct option_row rows[] = {
 	{ "hostname", 0, VALUE, set_hostname, "NAME", "host name the program sees" },
 	{ "name", 0, VALUE, set_name, "NAME", "name of the instance" },
 	{ "net", 0, VALUE, set_net, "none|tap[:IF]|switch[:NAME]", "network (default none: loopback only)" },
-	{ "ip", 0, VALUE, set_ip, "A.B.C.D/LEN", "address of the instance" },
-	{ "gw", 0, VALUE, set_gw, "A.B.C.D", "default gateway" },
+	{ "ip", 0, VALUE, set_ip, "ADDR/LEN", "address of the instance; again for the other family" },
+	{ "gw", 0, VALUE, set_gw, "ADDR", "default gateway, of either family" },
 	{ "strace", 0, OPTIONAL, set_strace, "FILE", "print system calls (to FILE)" },
 	{ "stats", 0, FLAG, set_stats, NULL, "print counters at the end" },
 	{ "config", 0, VALUE, set_config, "FILE", "take options from a JSON file" },
@@ -413,11 +429,13 @@ static int check_whole(const struct run_config *c)
 				 "no program given");
 	if (c->is_rw && c->is_ro)
 		return jctl_fail("leave one out", "--rw and --ro exclude each other");
-	if (c->net == JABI_NET_TAP && !c->ip4)
-		return jctl_fail("add --ip A.B.C.D/LEN", "--net tap without an address");
-	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4))
+	if (c->net == JABI_NET_TAP && !c->ip4 && !c->has_ip6)
+		return jctl_fail("add --ip ADDR/LEN", "--net tap without an address");
+	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4 || c->has_ip6 || c->has_gw6))
 		return jctl_fail("add --net tap or --net switch, or leave it out",
 				 "--ip and --gw mean nothing without a network");
+	if (c->has_gw6 && !c->has_ip6)
+		return jctl_fail("add --ip with an IPv6 address, or leave the gateway to router advertisements", "--gw is of IPv6, --ip is not");
 	if (c->gw4 && c->ip4 && c->prefix_len < 32 &&
 	    ((ntohl(c->gw4) ^ ntohl(c->ip4)) >> (32 - c->prefix_len)))
 		return jctl_fail("give a gateway in the subnet of --ip",

@@ -32,6 +32,9 @@ struct run_config {
 	const char *switch_name;
 	u32 ip4, gw4; /* network byte order */
 	u32 prefix_len;
+	u8 ip6[16], gw6[16]; /* all zeros: none */
+	u32 prefix_len6;
+	bool has_ip6, has_gw6;
 	bool has_strace;
 	const char *strace_file;
 	bool has_stats;

@@ -85,6 +85,7 @@ static int say_hello(const struct launch *l, int fd, struct jabi_port_msg *m, in
 	unsigned nr = 0;
 	ssize_t n;
 
+	memcpy(h.ip6, l->cfg->ip6, sizeof(h.ip6));
 	snprintf(h.name, sizeof(h.name), "%.39s", l->cfg->name ? l->cfg->name : base ? base + 1 : l->cfg->argv[0]);
 	if (send(fd, &h, sizeof(h), MSG_NOSIGNAL) != (ssize_t)sizeof(h))
 		return -errno;
@@ -152,6 +153,9 @@ int port_attach(struct launch *l)
 	n->prefix_len = m.prefix_len;
 	n->gw4 = c->gw4 ? c->gw4 : m.gw4;
 	memcpy(n->mac, m.mac, 6);
+	memcpy(l->boot.net6.ip, c->ip6, 16);
+	memcpy(l->boot.net6.gw, c->gw6, 16);
+	l->boot.net6.prefix_len = c->prefix_len6;
 	l->boot.port_link_fd = l->port_fd[0];
 	l->boot.port_bell_fd = l->port_fd[1];
 	l->boot.port_kick_fd = l->port_fd[2];

@@ -106,6 +106,9 @@ int tap_create(struct launch *l)
 	n->ip4 = l->cfg->ip4;
 	n->gw4 = l->cfg->gw4;
 	n->prefix_len = l->cfg->prefix_len;
+	memcpy(l->boot.net6.ip, l->cfg->ip6, 16);
+	memcpy(l->boot.net6.gw, l->cfg->gw6, 16);
+	l->boot.net6.prefix_len = l->cfg->prefix_len6;
 	n->tap_fd = l->tap_fd = fd;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AF_INET and AF_INET6 sockets: descriptors for the stack's own sockets (net/net.h). */
+/* AF_INET, AF_INET6 and AF_PACKET sockets: descriptors for the stack's own sockets (net/net.h). */
 #include "net/net.h"
 #include "userlib/base/string.h"
 #include "userlib/file/file_internal.h"
@@ -89,17 +89,19 @@ static ssize inet_send(struct socket *s, struct sock_msg *m)
 		return -EINVAL;
 	if (m->addr)
 		to_net(m->addr, &to);
-	return net_sock_send(s->priv, m->it, m->addr ? &to : NULL, m->flags, m->nonblock);
+	return net_sock_sendmsg(s->priv, m->it, m->addr ? &to : NULL, m->flags, m->nonblock, m->ctl, m->ctl_len);
 }
 
 static ssize inet_recv(struct socket *s, struct sock_msg *m)
 {
 	struct net_addr from = { .len = 0 };
-	ssize r = net_sock_recv(s->priv, m->it, m->addr ? &from : NULL, m->flags, m->nonblock, &m->out_flags);
+	struct net_cmsgs cm = { .buf = m->ctl_out, .room = m->ctl_room };
+	ssize r = net_sock_recvmsg(s->priv, m->it, m->addr ? &from : NULL, m->flags, m->nonblock, &m->out_flags, m->ctl_out ? &cm : NULL);
 
+	m->ctl_used = cm.len;
 	if (r >= 0 && m->addr) {
 		m->addr->len = 0;
-		if (s->type != 1)
+		if (s->type != 1 || m->flags & 0x2000 /* MSG_ERRQUEUE */)
 			from_net(m->addr, &from);
 	}
 	return r;
@@ -162,8 +164,11 @@ static const struct sock_ops inet_ops = {
 int inet_socket_create(int family, int type, int protocol, unsigned flags, struct file **out)
 {
 	struct sock *s;
-	int err = net_sock_create(family, type, protocol, &s);
+	int err;
 
+	if ((type == 3 || family == 17) && proc_hooks->current_cred()->euid) /* CAP_NET_RAW */
+		return -EPERM;
+	err = net_sock_create(family, type, protocol, &s);
 	if (err)
 		return err;
 	err = socket_file_create(&inet_ops, family, type, net_sock_protocol(s), s, flags, out);

@@ -35,6 +35,11 @@ struct sock_msg {
 	struct sock_cred cred;	/* send: of the sender; recv: valid if has_cred */
 	bool has_cred;
 	u64 groups;		/* recv: netlink */
+	/* Control data of the network families, as in struct msghdr but in kernel memory. */
+	const u8 *ctl;		/* send: whole cmsgs */
+	u32 ctl_len;
+	u8 *ctl_out;		/* recv: NULL or room for them */
+	u32 ctl_room, ctl_used;
 };
 
 struct socket;

@@ -10,9 +10,11 @@
 #define F_INET 2
 #define F_INET6 10
 #define F_NETLINK 16
+#define F_PACKET 17
 #define TYPE_MASK 0xf
 #define NAME_HEAD offsetof(struct sockaddr_un, sun_path)
 #define OPT_MAX 512
+#define SO_ATTACH_FILTER_NR 26
 
 long sock_get(int fd, struct file **out)
 {
@@ -136,6 +138,7 @@ long sys_socket(int family, int type, int protocol)
 		break;
 	case F_INET:
 	case F_INET6:
+	case F_PACKET:
 		r = inet_socket_create(family, t, protocol, (unsigned)type, &f);
 		break;
 	case F_NETLINK:
@@ -333,6 +336,33 @@ long sys_shutdown(int fd, int how)
 
 /* ---- options ---- */
 
+/* SO_ATTACH_FILTER names its program by a pointer: the family gets the instructions themselves. */
+static long attach_filter(struct file *f, int level, int name, const void __app *val, int len)
+{
+	struct {
+		u16 len;
+		u64 insns;
+	} prog;
+	size_t bytes;
+	void *buf;
+	long r;
+
+	if (len < (int)sizeof(prog))
+		return -EINVAL;
+	if (copy_from_app(&prog, val, sizeof(prog)))
+		return -EFAULT;
+	bytes = prog.len * 8ul;
+	if (!bytes || prog.len > 4096)
+		return -EINVAL;
+	buf = kmem_alloc(bytes);
+	if (!buf)
+		return -ENOMEM;
+	r = copy_from_app(buf, (void __app *)prog.insns, bytes) ? -EFAULT :
+	    file_socket(f)->ops->setopt(file_socket(f), level, name, buf, (u32)bytes);
+	kmem_free(buf, bytes);
+	return r;
+}
+
 long sys_setsockopt(int fd, int level, int name, const void __app *val, int len)
 {
 	u8 buf[OPT_MAX];
@@ -343,6 +373,9 @@ long sys_setsockopt(int fd, int level, int name, const void __app *val, int len)
 		return r;
 	if (len < 0)
 		r = -EINVAL;
+	else if (level == 1 && name == SO_ATTACH_FILTER_NR && (file_socket(f)->family == F_INET || file_socket(f)->family == F_INET6 ||
+							     file_socket(f)->family == F_PACKET))
+		r = attach_filter(f, level, name, val, len);
 	else if (len > OPT_MAX)
 		r = -EINVAL;
 	else if (len && copy_from_app(buf, val, (size_t)len))

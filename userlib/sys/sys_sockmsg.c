@@ -10,10 +10,11 @@
 #define MSG_NOSIGNAL_BIT 0x4000u
 #define MSG_CMSG_CLOEXEC_BIT 0x40000000u
 #define MSG_WAITFORONE_BIT 0x10000u
-#define SEND_KNOWN 0x2000c8c5u /* OOB DONTROUTE DONTWAIT EOR CONFIRM NOSIGNAL MORE FASTOPEN */
+#define SEND_KNOWN 0x2400c8c5u /* OOB DONTROUTE DONTWAIT EOR CONFIRM NOSIGNAL MORE ZEROCOPY FASTOPEN */
 #define RECV_KNOWN 0x40012163u /* OOB PEEK TRUNC DONTWAIT WAITALL ERRQUEUE WAITFORONE CMSG_CLOEXEC */
 #define DONTWAIT_BIT 0x40u
 #define CONTROL_MAX (16 * KiB)
+#define NET_CTL_MAX 512u /* more than all that a packet can tell */
 #define SOL_SOCKET_NR 1
 #define SCM_RIGHTS_NR 1
 #define SCM_CREDS_NR 2
@@ -132,7 +133,7 @@ static long parse_control(struct file *f, struct sock_msg *m, const u8 *buf, u64
 				r = take_creds(m, (const struct sock_cred *)(buf + at + sizeof(c)));
 			else
 				r = -EINVAL;
-		} else if (c.level == SOL_SOCKET_NR) {
+		} else if (c.level == SOL_SOCKET_NR && file_socket(f)->family == 16) {
 			r = -EINVAL;
 		}
 		if (r)
@@ -142,6 +143,14 @@ static long parse_control(struct file *f, struct sock_msg *m, const u8 *buf, u64
 			break;
 	}
 	return 0;
+}
+
+/* Families whose control data the network stack reads itself. */
+static bool is_net(const struct file *f)
+{
+	int family = file_socket(f)->family;
+
+	return family == 2 || family == 10 || family == 17;
 }
 
 static long control_in(struct file *f, struct sock_msg *m, const struct app_msghdr *h)
@@ -154,6 +163,11 @@ static long control_in(struct file *f, struct sock_msg *m, const struct app_msgh
 	if (h->controllen < sizeof(struct cmsg))
 		return 0;
 	buf = kmem_alloc(h->controllen);
+	if (is_net(f)) {
+		m->ctl = buf; /* send_one frees it */
+		m->ctl_len = (u32)h->controllen;
+		return !buf ? -ENOBUFS : copy_from_app(buf, (void __app *)h->control, h->controllen) ? -EFAULT : 0;
+	}
 	m->files = kmem_alloc(SCM_MAX_FDS * sizeof(*m->files));
 	r = -ENOBUFS;
 	if (buf && m->files)
@@ -189,6 +203,8 @@ static long send_one(struct file *f, const struct app_msghdr *h, unsigned flags)
 		drop_files(&m);
 		kmem_free(m.files, SCM_MAX_FDS * sizeof(*m.files));
 	}
+	if (m.ctl)
+		kmem_free((void *)(u64)m.ctl, m.ctl_len);
 	iov_free(&v);
 out_addr:
 	if (m.addr)
@@ -331,6 +347,11 @@ static long recv_into(struct file *f, struct app_msghdr *h, struct sock_msg *m, 
 	if (r < 0)
 		return r;
 	control_put(&o, m, flags & MSG_CMSG_CLOEXEC_BIT);
+	if (m->ctl_used) {
+		if (copy_to_app(o.at, m->ctl_out, m->ctl_used))
+			return -EFAULT;
+		o.used = m->ctl_used;
+	}
 	if (h->name) {
 		u32 room = h->namelen < 0 ? 0 : (u32)h->namelen;
 
@@ -345,6 +366,7 @@ static long recv_into(struct file *f, struct app_msghdr *h, struct sock_msg *m, 
 
 static long recv_one(struct file *f, struct app_msghdr __app *uh, unsigned flags)
 {
+	u8 ctl[NET_CTL_MAX];
 	struct sock_msg m = { 0 };
 	struct app_msghdr h;
 	struct sock_addr a;
@@ -363,6 +385,10 @@ static long recv_one(struct file *f, struct app_msghdr __app *uh, unsigned flags
 	m.addr = h.name ? &a : NULL;
 	if (file_socket(f)->family == 1)
 		m.files = kmem_alloc(SCM_MAX_FDS * sizeof(*m.files));
+	if (is_net(f) && h.control && h.controllen) {
+		m.ctl_out = ctl;
+		m.ctl_room = (u32)MIN(h.controllen, (u64)NET_CTL_MAX);
+	}
 	r = recv_into(f, &h, &m, &a, flags);
 	if (m.files) {
 		drop_files(&m);
