@@ -27,7 +27,9 @@ struct cred {
 	u32 uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
 	u32 nr_groups;
 	u32 groups[32];
-	u64 cap_effective; /* root inside the instance has all */
+	/* capabilities(7): bit per capability; ids never stand for them, so root that gave some up is without them */
+	u64 cap_permitted, cap_effective, cap_inheritable, cap_bounding, cap_ambient;
+	u32 securebits; /* <linux/securebits.h> */
 };
 
 struct kstat {

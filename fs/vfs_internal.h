@@ -22,7 +22,7 @@
 
 static inline bool cred_has_cap(const struct cred *c, unsigned cap)
 {
-	return c->fsuid == 0 || ((c->cap_effective >> cap) & 1);
+	return (c->cap_effective >> cap) & 1;
 }
 bool cred_in_group(const struct cred *c, u32 gid);
 

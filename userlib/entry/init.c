@@ -124,7 +124,7 @@ static void set_identity(struct uproc *p)
 	c->nr_groups = MIN(boot->nr_groups, (u32)ARRAY_SIZE(c->groups));
 	for (u32 i = 0; i < c->nr_groups; i++)
 		c->groups[i] = groups[i];
-	c->cap_effective = boot->euid ? 0 : ~0ull;
+	cred_init_caps(c);
 	for (int i = 0; i < JABI_NR_RLIMITS; i++)
 		p->rlim[i] = (struct rlimit64){ boot->rlimit[i].cur, boot->rlimit[i].max };
 }

@@ -359,7 +359,6 @@ int elf_prepare(struct exec_ctx *x, const struct path *file)
 	x->exe = *file;
 	x->image = im;
 	x->open_cred = *x->walk->cred;
-	x->open_cred.cap_effective = x->walk->cred->cap_effective;
 	if (!im)
 		return -ENOMEM;
 	if (!x->argv.count) { /* as Linux since 5.18: argc is never 0 */

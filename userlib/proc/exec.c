@@ -66,7 +66,7 @@ static void commit_process(struct thread *t, struct exec_ctx *x)
 	memcpy(t->ut.name, x->comm, sizeof(t->ut.name));
 	p->cred = x->cred;
 	p->did_exec = 1;
-	p->dumpable = 1;
+	p->dumpable = !x->secure;
 	p->exit_signal = SIGCHLD;
 	spin_unlock(&p->lock);
 	if (old_exe.mnt)
@@ -309,6 +309,23 @@ static int exec_open(struct walk_ctx *w, int dirfd, char *name, int flags, struc
 	return r;
 }
 
+/* execve(2): set-id bits, unless the process has renounced them; saved ids follow the effective ones. */
+static void new_ids(struct exec_ctx *x, bool no_new_privs)
+{
+	struct cred *c = &x->cred;
+	bool set_id;
+
+	if (x->setuid && !no_new_privs)
+		c->euid = x->file_uid;
+	if (x->setgid && !no_new_privs)
+		c->egid = x->file_gid;
+	set_id = (x->setuid || x->setgid) && !no_new_privs;
+	c->suid = c->fsuid = c->euid;
+	c->sgid = c->fsgid = c->egid;
+	cred_fix_caps_exec(c, set_id, no_new_privs);
+	x->secure = c->euid != c->uid || c->egid != c->gid;
+}
+
 static long do_exec(int dirfd, const char __app *upath, const char __app *const __app *argv,
 		    const char __app *const __app *envp, int flags)
 {
@@ -343,8 +360,10 @@ static long do_exec(int dirfd, const char __app *upath, const char __app *const 
 		goto out_free;
 	}
 	r = elf_prepare(x, &path);
-	if (!r)
+	if (!r) {
+		new_ids(x, p->no_new_privs);
 		r = exec_commit(x);
+	}
 out_free:
 	elf_free(x);
 out:

@@ -89,14 +89,14 @@ bool ipc_allowed(const struct ipc_obj *o, u32 flags)
 		granted >>= 6;
 	else if (in_group(c, o->cgid) || in_group(c, o->gid))
 		granted >>= 3;
-	return !(asked & ~granted) || cred_capable(c);
+	return !(asked & ~granted) || cred_capable(c, CAP_IPC_OWNER);
 }
 
 bool ipc_is_owner(const struct ipc_obj *o)
 {
 	const struct cred *c = &uproc_self()->cred;
 
-	return c->euid == o->cuid || c->euid == o->uid || cred_capable(c);
+	return c->euid == o->cuid || c->euid == o->uid || cred_capable(c, CAP_SYS_ADMIN);
 }
 
 void ipc_fill_perm(const struct ipc_obj *o, struct ipc64_perm *p)

@@ -309,7 +309,7 @@ static int set(struct msg_queue *q, const struct msqid64_ds *ds)
 {
 	int r;
 
-	if (ds->msg_qbytes > MAX_QUEUE && !cred_capable(&uproc_self()->cred))
+	if (ds->msg_qbytes > MAX_QUEUE && !cred_capable(&uproc_self()->cred, CAP_SYS_RESOURCE))
 		return -EPERM;
 	r = ipc_set_perm(&q->ipc, &ds->msg_perm);
 	if (r)

@@ -333,10 +333,10 @@ int mm_mlock(struct mm *mm, u64 addr, u64 len, unsigned flags)
 	r = aligned_range(addr, len, &end);
 	if (r || end == addr)
 		return r;
-	if (!lim && !cred_capable(&uproc_self()->cred))
+	if (!lim && !cred_capable(&uproc_self()->cred, CAP_IPC_LOCK))
 		return -EPERM;
 	as_lock(mm->as);
-	if (!cred_capable(&uproc_self()->cred) && mm->locked_vm + (end - addr) - locked_in(mm, addr, end) > lim)
+	if (!cred_capable(&uproc_self()->cred, CAP_IPC_LOCK) && mm->locked_vm + (end - addr) - locked_in(mm, addr, end) > lim)
 		r = -ENOMEM;
 	if (!r)
 		r = lock_range(mm, addr, end, LOCK_SET | (flags & MLOCK_ONFAULT ? LOCK_ONFAULT : 0));
@@ -382,10 +382,10 @@ int mm_mlockall(struct mm *mm, int flags)
 
 	if (!flags || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || flags == MCL_ONFAULT)
 		return -EINVAL;
-	if (!lim && !cred_capable(&uproc_self()->cred))
+	if (!lim && !cred_capable(&uproc_self()->cred, CAP_IPC_LOCK))
 		return -EPERM;
 	as_lock(mm->as);
-	if ((flags & MCL_CURRENT) && mm->total_vm > lim && !cred_capable(&uproc_self()->cred)) {
+	if ((flags & MCL_CURRENT) && mm->total_vm > lim && !cred_capable(&uproc_self()->cred, CAP_IPC_LOCK)) {
 		r = -ENOMEM;
 	} else {
 		mm->lock_future = (flags & MCL_FUTURE) != 0;

@@ -1,4 +1,4 @@
-proc-objs := userlib/proc/clone.o userlib/proc/cpu_clock.o userlib/proc/cpu_info.o userlib/proc/elf.o \
+proc-objs := userlib/proc/clone.o userlib/proc/cpu_clock.o userlib/proc/cred.o userlib/proc/cpu_info.o userlib/proc/elf.o \
 	userlib/proc/elf_load.o userlib/proc/exec.o userlib/proc/exit.o userlib/proc/futex.o userlib/proc/futex_pi.o \
 	userlib/proc/futex_robust.o userlib/proc/hooks.o userlib/proc/ipc.o userlib/proc/ipc_msg.o userlib/proc/ipc_sem.o \
 	userlib/proc/ipc_shm.o userlib/proc/itimer.o userlib/proc/mm.o \

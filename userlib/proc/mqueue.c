@@ -248,11 +248,11 @@ static int create(const char *name, unsigned mode, const struct mq_attr *a, stru
 {
 	const struct cred *c = &uproc_self()->cred;
 	struct mqueue *q;
-	int r = a ? check_attr(a, cred_capable(c)) : 0;
+	int r = a ? check_attr(a, cred_capable(c, CAP_SYS_RESOURCE)) : 0;
 
 	if (r)
 		return r;
-	if (nr_queues >= MAX_QUEUES && !cred_capable(c))
+	if (nr_queues >= MAX_QUEUES && !cred_capable(c, CAP_SYS_RESOURCE))
 		return -ENOSPC;
 	q = kmem_zalloc(sizeof(*q));
 	if (!q)
@@ -288,7 +288,7 @@ static bool may_open(const struct mqueue *q, int flags)
 		bits >>= 6;
 	else if (c->fsgid == q->gid)
 		bits >>= 3;
-	return !(needs[flags & O_ACCMODE] & ~bits) || cred_capable(c);
+	return !(needs[flags & O_ACCMODE] & ~bits) || cred_capable(c, CAP_DAC_OVERRIDE);
 }
 
 /* [names_lock] The queue to open, referenced. */
@@ -357,7 +357,7 @@ long sys_mq_unlink(const char __app *uname)
 	q = find(name);
 	if (!q) {
 		r = -ENOENT;
-	} else if (c->fsuid != q->uid && !cred_capable(c)) {
+	} else if (c->fsuid != q->uid && !cred_capable(c, CAP_FOWNER)) {
 		r = -EACCES; /* the directory is sticky */
 		q = NULL;
 	} else {

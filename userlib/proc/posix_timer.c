@@ -118,7 +118,7 @@ static int check_clock(int clock, struct thread **t)
 	if (clock == CLK_MONOTONIC_RAW || clock == CLK_REALTIME_COARSE || clock == CLK_MONOTONIC_COARSE)
 		return -EOPNOTSUPP;
 	if (clock == CLK_REALTIME_ALARM || clock == CLK_BOOTTIME_ALARM)
-		return cred_capable(&uproc_self()->cred) ? 0 : -EPERM;
+		return cred_capable(&uproc_self()->cred, CAP_WAKE_ALARM) ? 0 : -EPERM;
 	return clock_now(clock, &now);
 }
 

@@ -10,6 +10,7 @@
 #include "userlib/file/file.h"
 #include "userlib/rt/sched.h"
 #include "userlib/rt/waitq.h"
+#include <linux/capability.h>
 #include <linux/resource.h>
 
 struct mm;
@@ -188,7 +189,12 @@ void proc_exit_group(int wait_status) noreturn_fn;    /* the calling thread and 
 void thread_exit(int code) noreturn_fn;
 struct walk_ctx proc_walk_ctx_get(struct uproc *p);    /* referenced root and cwd; release with proc_walk_ctx_put */
 void proc_walk_ctx_put(struct walk_ctx *w);
-static inline bool cred_capable(const struct cred *c) { return c->euid == 0; }
+/* cred.c: capabilities(7). cap: CAP_* of <linux/capability.h> */
+static inline bool cred_capable(const struct cred *c, unsigned cap) { return c->cap_effective >> cap & 1; }
+extern const u64 cred_all_caps;
+void cred_init_caps(struct cred *c);				      /* the first process: all for uid 0, none for others */
+void cred_fix_caps_setuid(const struct cred *old, struct cred *n);    /* after a change of user ids */
+void cred_fix_caps_exec(struct cred *n, bool set_id, bool no_new_privs); /* ids of n are those of the new program */
 
 /* signal.c. info NULL = SI_KERNEL. 0 or -errno (-EAGAIN: queue limit). */
 int signal_send_proc(struct uproc *p, int sig, const struct ksiginfo *info);

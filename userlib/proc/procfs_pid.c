@@ -7,7 +7,6 @@
 #include "userlib/proc/timer_calls.h"
 
 #define NSEC_PER_TICK (1000000000ul / 100)
-#define ALL_CAPS 0x1fffffffffful
 
 struct uproc *procfs_proc(const struct pinode *pi)
 {
@@ -210,11 +209,9 @@ static int status_text(struct ptext *o, const struct pinode *pi, bool one_thread
 	struct uproc *p;
 	struct view v;
 	int r = with_view(pi, &v, one_thread);
-	u64 caps;
 
 	if (r)
 		return r;
-	caps = v.cred.euid ? 0 : ALL_CAPS;
 	ptext_printf(o, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", v.comm,
 		     state_name(v.state), pi->pid, one_thread ? pi->tid : pi->pid, v.ppid);
 	ptext_printf(o, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", v.cred.uid, v.cred.euid, v.cred.suid, v.cred.fsuid,
@@ -228,8 +225,8 @@ static int status_text(struct ptext *o, const struct pinode *pi, bool one_thread
 	ptext_printf(o, "CoreDumping:\t0\nTHP_enabled:\t1\nThreads:\t%u\nSigQ:\t0/31381\nSigPnd:\t%016lx\nShdPnd:\t%016lx\n",
 		     v.nr_threads, v.pend, v.shpend);
 	ptext_printf(o, "SigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", v.blocked, v.ignored, v.caught);
-	ptext_printf(o, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", 0ul, caps, caps,
-		     ALL_CAPS, 0ul);
+	ptext_printf(o, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", v.cred.cap_inheritable,
+		     v.cred.cap_permitted, v.cred.cap_effective, v.cred.cap_bounding, v.cred.cap_ambient);
 	p = procfs_proc(pi);
 	ptext_printf(o, "NoNewPrivs:\t%u\nSeccomp:\t0\nSeccomp_filters:\t0\n", p ? p->no_new_privs : 0);
 	if (p)
@@ -390,7 +387,7 @@ static ssize store_oom_adj(const struct pinode *pi, const char *s, size_t len)
 	p = procfs_proc(pi);
 	if (!p)
 		return -ESRCH;
-	if (adj < p->oom_score_adj && !cred_capable(&uproc_self()->cred)) {
+	if (adj < p->oom_score_adj && !cred_capable(&uproc_self()->cred, CAP_SYS_RESOURCE)) {
 		proc_put(p);
 		return -EACCES;
 	}

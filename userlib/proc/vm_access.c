@@ -70,7 +70,7 @@ bool proc_may_access(const struct uproc *p)
 {
 	const struct cred *c = &uproc_self()->cred, *o = &p->cred;
 
-	if (p == uproc_self() || cred_capable(c))
+	if (p == uproc_self() || cred_capable(c, CAP_SYS_PTRACE))
 		return true;
 	return p->dumpable && c->uid == o->uid && c->uid == o->euid && c->uid == o->suid && c->gid == o->gid && c->gid == o->egid &&
 	       c->gid == o->sgid;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Credentials: user and group ids, groups, capabilities. As credentials(7): inside the instance uid 0 has every capability, others none.
- * What is privileged towards the host is refused elsewhere, whoever asks. Changes are of the whole process.
+ * Credentials: user and group ids, groups, capabilities, as credentials(7) and capabilities(7) have them, within the instance. What is privileged towards the host is refused elsewhere, whoever asks. Changes are of the whole process.
  */
 #include "userlib/sys/sys_signal_calls.h"
 #include "userlib/base/string.h"
 #include "userlib/proc/proc.h"
 #include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/securebits.h>
 
 #define NO_ID 0xffffffffu
-#define ALL_CAPS ((1ull << (CAP_LAST_CAP + 1)) - 1)
 #define MAX_GROUPS ARRAY_SIZE(((struct cred *)0)->groups)
 
 static const struct cred *cred(void)
@@ -43,16 +43,16 @@ long sys_getresgid(u32 __app *r, u32 __app *e, u32 __app *s)
 	return put_app(cred()->gid, r) || put_app(cred()->egid, e) || put_app(cred()->sgid, s) ? -EFAULT : 0;
 }
 
-/* The new credentials replace the old; losing uid 0 loses the capabilities. */
-static void commit(const struct cred *n)
+/* The new credentials replace the old; what that means for the capabilities is in cred.c. */
+static void commit(struct cred *n)
 {
 	struct uproc *p = uproc_self();
 
 	spin_lock(&p->lock);
 	if (p->cred.euid != n->euid || p->cred.egid != n->egid)
 		p->dumpable = 0;
+	cred_fix_caps_setuid(&p->cred, n);
 	p->cred = *n;
-	p->cred.cap_effective = n->euid == 0 ? ALL_CAPS : 0;
 	spin_unlock(&p->lock);
 }
 
@@ -71,7 +71,7 @@ long sys_setuid(u32 uid)
 
 	if (uid == NO_ID)
 		return -EINVAL;
-	if (cred_capable(&n))
+	if (cred_capable(&n, CAP_SETUID))
 		n.uid = n.suid = uid;
 	else if (uid != n.uid && uid != n.suid)
 		return -EPERM;
@@ -86,7 +86,7 @@ long sys_setgid(u32 gid)
 
 	if (gid == NO_ID)
 		return -EINVAL;
-	if (cred_capable(&n))
+	if (cred_capable(&n, CAP_SETGID))
 		n.gid = n.sgid = gid;
 	else if (gid != n.gid && gid != n.sgid)
 		return -EPERM;
@@ -98,7 +98,7 @@ long sys_setgid(u32 gid)
 long sys_setreuid(u32 r, u32 e)
 {
 	struct cred n = *cred(), o = n;
-	bool capable = cred_capable(&o);
+	bool capable = cred_capable(&o, CAP_SETUID);
 
 	if (r != NO_ID) {
 		if (!capable && r != o.uid && r != o.euid)
@@ -120,7 +120,7 @@ long sys_setreuid(u32 r, u32 e)
 long sys_setregid(u32 r, u32 e)
 {
 	struct cred n = *cred(), o = n;
-	bool capable = cred_capable(&o);
+	bool capable = cred_capable(&o, CAP_SETGID);
 
 	if (r != NO_ID) {
 		if (!capable && r != o.gid && r != o.egid)
@@ -143,7 +143,7 @@ long sys_setresuid(u32 r, u32 e, u32 s)
 {
 	struct cred n = *cred();
 
-	if (!cred_capable(&n) && ((r != NO_ID && !is_one_of_uid(&n, r)) || (e != NO_ID && !is_one_of_uid(&n, e)) ||
+	if (!cred_capable(&n, CAP_SETUID) && ((r != NO_ID && !is_one_of_uid(&n, r)) || (e != NO_ID && !is_one_of_uid(&n, e)) ||
 				  (s != NO_ID && !is_one_of_uid(&n, s))))
 		return -EPERM;
 	n.uid = r != NO_ID ? r : n.uid;
@@ -158,7 +158,7 @@ long sys_setresgid(u32 r, u32 e, u32 s)
 {
 	struct cred n = *cred();
 
-	if (!cred_capable(&n) && ((r != NO_ID && !is_one_of_gid(&n, r)) || (e != NO_ID && !is_one_of_gid(&n, e)) ||
+	if (!cred_capable(&n, CAP_SETGID) && ((r != NO_ID && !is_one_of_gid(&n, r)) || (e != NO_ID && !is_one_of_gid(&n, e)) ||
 				  (s != NO_ID && !is_one_of_gid(&n, s))))
 		return -EPERM;
 	n.gid = r != NO_ID ? r : n.gid;
@@ -175,7 +175,7 @@ long sys_setfsuid(u32 uid)
 	struct cred n = *cred();
 	u32 old = n.fsuid;
 
-	if (uid != NO_ID && (cred_capable(&n) || is_one_of_uid(&n, uid) || uid == n.fsuid)) {
+	if (uid != NO_ID && (cred_capable(&n, CAP_SETUID) || is_one_of_uid(&n, uid) || uid == n.fsuid)) {
 		n.fsuid = uid;
 		commit(&n);
 	}
@@ -187,7 +187,7 @@ long sys_setfsgid(u32 gid)
 	struct cred n = *cred();
 	u32 old = n.fsgid;
 
-	if (gid != NO_ID && (cred_capable(&n) || is_one_of_gid(&n, gid) || gid == n.fsgid)) {
+	if (gid != NO_ID && (cred_capable(&n, CAP_SETGID) || is_one_of_gid(&n, gid) || gid == n.fsgid)) {
 		n.fsgid = gid;
 		commit(&n);
 	}
@@ -211,7 +211,7 @@ long sys_setgroups(int n, const u32 __app *list)
 {
 	struct cred c = *cred();
 
-	if (!cred_capable(&c))
+	if (!cred_capable(&c, CAP_SETGID))
 		return -EPERM;
 	if (n < 0 || (size_t)n > MAX_GROUPS)
 		return -EINVAL;
@@ -254,7 +254,7 @@ long sys_capget(void __app *uhdr, void __app *data)
 	struct __user_cap_header_struct hdr;
 	struct __user_cap_data_struct d[2];
 	struct uproc *p = NULL;
-	u64 caps;
+	struct cred c;
 	int r = cap_header(uhdr, &hdr);
 
 	if (r == -EINVAL && !data)
@@ -268,35 +268,134 @@ long sys_capget(void __app *uhdr, void __app *data)
 		if (!p)
 			return -ESRCH;
 	}
-	caps = (p ? p->cred.euid : cred()->euid) == 0 ? ALL_CAPS : 0;
+	c = p ? p->cred : *cred();
 	if (p)
 		proc_put(p);
+	if (!data)
+		return 0;
 	for (int i = 0; i < 2; i++) {
-		d[i].effective = d[i].permitted = (u32)(caps >> 32 * i);
-		d[i].inheritable = 0;
+		d[i].effective = (u32)(c.cap_effective >> 32 * i);
+		d[i].permitted = (u32)(c.cap_permitted >> 32 * i);
+		d[i].inheritable = (u32)(c.cap_inheritable >> 32 * i);
 	}
 	return copy_to_app(data, d, sizeof(d[0]) * (size_t)cap_words(hdr.version));
 }
 
-/* Only sets that are no more than what is held are accepted; dropping some of uid 0's is accepted and has no effect on our checks. */
+/* capset(2): effective within permitted; permitted only shrinks; inheritable grows only within permitted and the bounding set. */
+static int check_capset(const struct cred *c, u64 eff, u64 perm, u64 inh)
+{
+	if (eff & ~perm || perm & ~c->cap_permitted || inh & ~(c->cap_inheritable | c->cap_bounding))
+		return -EPERM;
+	if (!cred_capable(c, CAP_SETPCAP) && inh & ~(c->cap_inheritable | c->cap_permitted))
+		return -EPERM;
+	return 0;
+}
+
 long sys_capset(void __app *uhdr, const void __app *data)
 {
 	struct __user_cap_header_struct hdr;
 	struct __user_cap_data_struct d[2] = { 0 };
-	u64 held = cred_capable(cred()) ? ALL_CAPS : 0;
+	struct uproc *p = uproc_self();
+	u64 eff, perm, inh;
 	int r = cap_header(uhdr, &hdr);
 
 	if (r)
 		return r;
-	if (hdr.pid && hdr.pid != uproc_self()->pid)
+	if (hdr.pid && hdr.pid != p->pid)
 		return -EPERM;
 	if (copy_from_app(d, data, sizeof(d[0]) * (size_t)cap_words(hdr.version)))
 		return -EFAULT;
-	for (int i = 0; i < 2; i++) {
-		u32 h = (u32)(held >> 32 * i);
-
-		if (d[i].effective & ~d[i].permitted || d[i].permitted & ~h)
-			return -EPERM;
+	eff = (d[0].effective | (u64)d[1].effective << 32) & cred_all_caps;
+	perm = (d[0].permitted | (u64)d[1].permitted << 32) & cred_all_caps;
+	inh = (d[0].inheritable | (u64)d[1].inheritable << 32) & cred_all_caps;
+	spin_lock(&p->lock);
+	r = check_capset(&p->cred, eff, perm, inh);
+	if (!r) {
+		p->cred.cap_effective = eff;
+		p->cred.cap_permitted = perm;
+		p->cred.cap_inheritable = inh;
+		p->cred.cap_ambient &= perm & inh;
 	}
+	spin_unlock(&p->lock);
+	return r;
+}
+
+static long ambient(struct cred *c, u64 what, u64 cap)
+{
+	u64 bit = 1ull << cap;
+
+	if (what == PR_CAP_AMBIENT_CLEAR_ALL) {
+		c->cap_ambient = 0;
+		return 0;
+	}
+	if (cap > CAP_LAST_CAP)
+		return -EINVAL;
+	switch (what) {
+	case PR_CAP_AMBIENT_IS_SET:
+		return !!(c->cap_ambient & bit);
+	case PR_CAP_AMBIENT_LOWER:
+		c->cap_ambient &= ~bit;
+		return 0;
+	case PR_CAP_AMBIENT_RAISE:
+		if (!(c->cap_permitted & c->cap_inheritable & bit) || c->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+			return -EPERM;
+		c->cap_ambient |= bit;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static long set_securebits(struct cred *c, u64 bits)
+{
+	u32 locked = (c->securebits & SECURE_ALL_LOCKS) >> 1;
+
+	if (bits & ~(u64)(SECURE_ALL_BITS | SECURE_ALL_LOCKS) || (locked & (c->securebits ^ bits)) ||
+	    (c->securebits & SECURE_ALL_LOCKS & ~bits) || !cred_capable(c, CAP_SETPCAP))
+		return -EPERM;
+	c->securebits = (u32)bits;
 	return 0;
+}
+
+static long prctl_locked(struct cred *c, int op, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	switch (op) {
+	case PR_SET_KEEPCAPS:
+		if (a2 > 1)
+			return -EINVAL;
+		if (c->securebits & SECBIT_KEEP_CAPS_LOCKED)
+			return -EPERM;
+		c->securebits = (c->securebits & ~(u32)SECBIT_KEEP_CAPS) | (a2 ? SECBIT_KEEP_CAPS : 0);
+		return 0;
+	case PR_GET_KEEPCAPS:
+		return !!(c->securebits & SECBIT_KEEP_CAPS);
+	case PR_SET_SECUREBITS:
+		return set_securebits(c, a2);
+	case PR_GET_SECUREBITS:
+		return c->securebits;
+	case PR_CAPBSET_READ:
+		return a2 > CAP_LAST_CAP ? -EINVAL : (long)(c->cap_bounding >> a2 & 1);
+	case PR_CAPBSET_DROP:
+		if (!cred_capable(c, CAP_SETPCAP))
+			return -EPERM;
+		if (a2 > CAP_LAST_CAP)
+			return -EINVAL;
+		c->cap_bounding &= ~(1ull << a2);
+		return 0;
+	case PR_CAP_AMBIENT:
+		return a4 || a5 ? -EINVAL : ambient(c, a2, a3);
+	default:
+		return -ENOSYS;
+	}
+}
+
+long prctl_caps(int op, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+	struct uproc *p = uproc_self();
+	long r;
+
+	spin_lock(&p->lock);
+	r = prctl_locked(&p->cred, op, a2, a3, a4, a5);
+	spin_unlock(&p->lock);
+	return r;
 }

@@ -360,7 +360,7 @@ static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 	case F_GETSIG:
 		return f->async.sig;
 	case F_SETPIPE_SZ:
-		return file_is_pipe(f) ? pipe_set_size(f, (unsigned)arg, cred_capable(&uproc_self()->cred)) : -EBADF;
+		return file_is_pipe(f) ? pipe_set_size(f, (unsigned)arg, cred_capable(&uproc_self()->cred, CAP_SYS_RESOURCE)) : -EBADF;
 	case F_GETPIPE_SZ:
 		return file_is_pipe(f) ? pipe_get_size(f) : -EBADF;
 	case F_ADD_SEALS:

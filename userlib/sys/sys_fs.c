@@ -171,8 +171,7 @@ static long access_at(struct at_path *a, int mode, bool follow, bool effective)
 	if (!effective) {
 		c.fsuid = c.uid;
 		c.fsgid = c.gid;
-		if (c.uid)
-			c.cap_effective = 0;
+		c.cap_effective = c.uid ? 0 : c.cap_permitted;
 	}
 	a->w.cred = &c;
 	r = at_resolve(a, follow, &p);

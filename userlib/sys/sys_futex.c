@@ -37,7 +37,7 @@ long sys_get_robust_list(int tid, void __app *__app *head, u64 __app *len)
 		t = thread_find(tid);
 		if (!t)
 			return -ESRCH;
-		if (t->proc != self->proc && !cred_capable(&self->proc->cred) && t->proc->cred.uid != self->proc->cred.euid)
+		if (t->proc != self->proc && !cred_capable(&self->proc->cred, CAP_SYS_PTRACE) && t->proc->cred.uid != self->proc->cred.euid)
 			r = -EPERM;
 	}
 	list = t->robust_list;

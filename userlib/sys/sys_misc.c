@@ -34,7 +34,7 @@ static long set_name(void (*set)(const char *, size_t), const char __app *name, 
 {
 	char tmp[UTS_LEN];
 
-	if (!cred_capable(&uproc_self()->cred))
+	if (!cred_capable(&uproc_self()->cred, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len < 0 || len > UTS_LEN)
 		return -EINVAL;
@@ -114,23 +114,6 @@ static long prctl_name(int op, char __app *user)
 	return 0;
 }
 
-static long prctl_ambient(u64 what, u64 cap)
-{
-	if (what == PR_CAP_AMBIENT_CLEAR_ALL)
-		return 0;
-	if (cap > CAP_LAST_CAP)
-		return -EINVAL;
-	switch (what) {
-	case PR_CAP_AMBIENT_IS_SET:
-	case PR_CAP_AMBIENT_LOWER:
-		return 0;
-	case PR_CAP_AMBIENT_RAISE:
-		return -EPERM; /* nothing is inheritable */
-	default:
-		return -EINVAL;
-	}
-}
-
 static long prctl_flags(int op, u64 a2, u64 a3, u64 a4, u64 a5)
 {
 	struct uproc *p = uproc_self();
@@ -155,10 +138,6 @@ static long prctl_flags(int op, u64 a2, u64 a3, u64 a4, u64 a5)
 		return 0;
 	case PR_GET_DUMPABLE:
 		return (long)p->dumpable;
-	case PR_SET_KEEPCAPS:
-		return a2 > 1 ? -EINVAL : a2 ? -EPERM : 0;
-	case PR_GET_KEEPCAPS:
-		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -185,7 +164,6 @@ long sys_prctl(int op, u64 a2, u64 a3, u64 a4, u64 a5)
 	case PR_GET_TIMERSLACK:
 		return (long)t->timer_slack_ns;
 	case PR_GET_SECCOMP: /* the host's filter is below the instance */
-	case PR_GET_SECUREBITS:
 	case PR_GET_THP_DISABLE:
 	case PR_GET_TIMING:
 		return 0;
@@ -195,12 +173,14 @@ long sys_prctl(int op, u64 a2, u64 a3, u64 a4, u64 a5)
 		return a2 == PR_TSC_ENABLE ? 0 : -EINVAL;
 	case PR_SET_TIMING:
 		return a2 == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
+	case PR_SET_KEEPCAPS:
+	case PR_GET_KEEPCAPS:
+	case PR_SET_SECUREBITS:
+	case PR_GET_SECUREBITS:
 	case PR_CAPBSET_READ:
-		return a2 > CAP_LAST_CAP ? -EINVAL : 1;
 	case PR_CAPBSET_DROP:
-		return -EPERM;
 	case PR_CAP_AMBIENT:
-		return prctl_ambient(a2, a3);
+		return prctl_caps(op, a2, a3, a4, a5);
 	default:
 		return prctl_flags(op, a2, a3, a4, a5);
 	}
@@ -222,7 +202,7 @@ static int do_prlimit(struct uproc *p, unsigned res, const struct rlimit64 *new_
 	spin_lock(&p->lock);
 	if (old_rl)
 		*old_rl = *l;
-	if (new_rl && new_rl->rlim_max > l->rlim_max && !cred_capable(&uproc_self()->cred))
+	if (new_rl && new_rl->rlim_max > l->rlim_max && !cred_capable(&uproc_self()->cred, CAP_SYS_RESOURCE))
 		r = -EPERM;
 	else if (new_rl)
 		*l = *new_rl;
@@ -250,7 +230,7 @@ long sys_prlimit64(int pid, unsigned res, const void __app *unew, void __app *uo
 	} else {
 		proc_get(p);
 	}
-	if (p != self && !cred_capable(c) && (c->uid != p->cred.uid || c->uid != p->cred.suid || c->uid != p->cred.euid))
+	if (p != self && !cred_capable(c, CAP_SYS_RESOURCE) && (c->uid != p->cred.uid || c->uid != p->cred.suid || c->uid != p->cred.euid))
 		r = -EPERM;
 	else
 		r = do_prlimit(p, res, unew ? &n : NULL, &o);
@@ -344,7 +324,7 @@ long sys_membarrier(int cmd, unsigned flags, int cpu)
 /* Root's session loses its terminal as if it had been unplugged. */
 long sys_vhangup(void)
 {
-	if (!cred_capable(&uproc_self()->cred))
+	if (!cred_capable(&uproc_self()->cred, CAP_SYS_TTY_CONFIG))
 		return -EPERM;
 	tty_vhangup(proc_hooks->current_ctty());
 	return 0;

@@ -13,7 +13,6 @@
 #define UMOUNT_NOFOLLOW_BIT 8
 #define MS_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 #define MS_KEPT (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
-#define CAP_ADMIN_BIT (1ull << 21) /* CAP_SYS_ADMIN */
 
 /* One page of text at most, as the caller's; *out NULL if there is none. Freed with kmem_free(, PATH_MAX_LEN). */
 static long get_text(const char __app *text, char **out)
@@ -87,7 +86,7 @@ long sys_mount(const char __app *source, const char __app *target, const char __
 		flags &= ~MS_MGC_MSK;
 	r = at_resolve(&a, true, &at);
 	if (!r) {
-		if (!(uproc_self()->cred.cap_effective & CAP_ADMIN_BIT))
+		if (!(cred_capable(&uproc_self()->cred, CAP_SYS_ADMIN)))
 			r = -EPERM;
 		else if (flags & (MS_REMOUNT | MS_MOVE))
 			r = -EINVAL;
@@ -113,7 +112,7 @@ long sys_umount2(const char __app *target, int flags)
 		return -EINVAL;
 	if (flags & UMOUNT_EXPIRE_BIT && flags & (UMOUNT_FORCE_BIT | UMOUNT_DETACH_BIT))
 		return -EINVAL;
-	if (!(uproc_self()->cred.cap_effective & CAP_ADMIN_BIT))
+	if (!(cred_capable(&uproc_self()->cred, CAP_SYS_ADMIN)))
 		return -EPERM;
 	r = at_get(&a, AT_FDCWD, target, 0);
 	if (r)
@@ -133,5 +132,5 @@ long sys_pivot_root(const char __app *new_root, const char __app *put_old)
 {
 	(void)new_root;
 	(void)put_old;
-	return uproc_self()->cred.cap_effective & CAP_ADMIN_BIT ? -EINVAL : -EPERM;
+	return cred_capable(&uproc_self()->cred, CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
 }

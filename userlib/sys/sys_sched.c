@@ -31,7 +31,7 @@ static bool may_change(const struct thread *t)
 {
 	const struct cred *c = &uproc_self()->cred, *o = &t->proc->cred;
 
-	return cred_capable(c) || c->euid == o->uid || c->euid == o->euid;
+	return cred_capable(c, CAP_SYS_NICE) || c->euid == o->uid || c->euid == o->euid;
 }
 
 static bool prio_matches(const struct uproc *p, int which, int who)
@@ -73,7 +73,7 @@ static int set_nice(struct thread *t, int nice)
 
 	if (!may_change(t))
 		return -EPERM;
-	if (nice < t->nice && !cred_capable(c) && 20 - nice > (s64)uproc_self()->rlim[RLIMIT_NICE].rlim_cur)
+	if (nice < t->nice && !cred_capable(c, CAP_SYS_NICE) && 20 - nice > (s64)uproc_self()->rlim[RLIMIT_NICE].rlim_cur)
 		return -EACCES;
 	t->nice = nice;
 	return 0;
@@ -345,7 +345,7 @@ long sys_ioprio_set(int which, int who, int prio)
 
 	if (which < 1 || which > 3 || class < 0 || class > 3 || (prio & 7) != (prio & 0x1fff))
 		return -EINVAL;
-	if (class == 1 && !cred_capable(&uproc_self()->cred))
+	if (class == 1 && !cred_capable(&uproc_self()->cred, CAP_SYS_NICE))
 		return -EPERM;
 	if (which != 1)
 		return 0;

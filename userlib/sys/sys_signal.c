@@ -192,7 +192,7 @@ static bool may_signal(struct uproc *p, int sig)
 	struct uproc *self = uproc_self();
 	const struct cred *c = &self->cred, *o = &p->cred;
 
-	if (p == self || cred_capable(c) || c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid)
+	if (p == self || cred_capable(c, CAP_KILL) || c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid)
 		return true;
 	return sig == SIGCONT && p->sid == self->sid;
 }

@@ -76,6 +76,8 @@ long sys_setdomainname(const char __app *name, int len);
 long sys_sysinfo(void __app *info);
 long sys_getrandom(void __app *buf, size_t len, unsigned flags);
 long sys_prctl(int op, u64 a2, u64 a3, u64 a4, u64 a5);
+/* sys_cred.c: the part of prctl(2) that is about capabilities. */
+long prctl_caps(int op, u64 a2, u64 a3, u64 a4, u64 a5);
 long sys_getrlimit(unsigned res, void __app *rl);
 long sys_setrlimit(unsigned res, const void __app *rl);
 long sys_prlimit64(int pid, unsigned res, const void __app *new_rl, void __app *old_rl);

@@ -105,7 +105,7 @@ static long take_creds(struct sock_msg *m, const struct sock_cred *c)
 	struct uproc *p = uproc_self();
 	struct cred *own = &p->cred;
 
-	if (!cred_capable(own) && (c->pid != p->pid || (c->uid != own->uid && c->uid != own->euid && c->uid != own->suid) ||
+	if (!(cred_capable(own, CAP_SYS_ADMIN) && cred_capable(own, CAP_SETUID) && cred_capable(own, CAP_SETGID)) && (c->pid != p->pid || (c->uid != own->uid && c->uid != own->euid && c->uid != own->suid) ||
 				   (c->gid != own->gid && c->gid != own->egid && c->gid != own->sgid)))
 		return -EPERM;
 	m->cred = *c;
