@@ -87,6 +87,12 @@ void sched_wake_idle(struct kproc *kp)
 	}
 }
 
+void kthread_want_watcher(struct kthread *kt)
+{
+	if (sources && !load_relaxed(&watcher))
+		sched_wake_idle(kt->kproc);
+}
+
 void sched_kick(struct uthread *ut)
 {
 	struct kthread *kt = load_acquire(&ut->kt);

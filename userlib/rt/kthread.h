@@ -23,6 +23,8 @@ void kthread_wake(struct kthread *kt);
 /* Packets, timers, host signals; host_fds: also ask the host about host_fd_wait()ers. True if something was done. */
 bool kthread_poll_once(bool host_fds);
 void watcher_kick(void);
+/* A uThread computes on and on: if nobody waits for packets, an idle or new kThread is to, or answers take a tick or, on a busy host, many. */
+void kthread_want_watcher(struct kthread *kt);
 void host_signal_note(int sig);
 bool host_signals_run(void);
 

@@ -12,6 +12,7 @@
 enum { PREV_NONE, PREV_PARK, PREV_YIELD, PREV_EXIT };
 
 #define LONG_WAIT_CYCLES 300000 /* about 0.1 ms */
+#define LONG_RUN_CYCLES 10000000 /* about a tick */
 #define EAGER_WAKES 256
 #define POLL_EVERY 64 /* direct switches between two visits to the idle loop, which polls */
 
@@ -399,6 +400,8 @@ void sched_check_resched(void)
 		return;
 	kt->need_resched = 0;
 	kthread_poll_once(false);
+	if (tsc() - kt->switch_tsc > LONG_RUN_CYCLES)
+		kthread_want_watcher(kt);
 	if (load_acquire(&kt->runq_len)) {
 		if (tsc() - kt->runq_since > LONG_WAIT_CYCLES)
 			kt->eager = EAGER_WAKES;
