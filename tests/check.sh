@@ -31,10 +31,12 @@ part "jctl" "$top/tests/run_jctl.sh"
 part "switch" "$top/tests/run_switch.sh"
 part "hostile program" "$top/tests/run_hostile.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
+[ "${1:-}" = long ] || part "redis over TAP" "$top/tests/redis_matrix.sh" 10000
 if [ "${1:-}" = long ]; then
 	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy
 	part "stress-ng" "$top/tests/stress.sh"
 	part "kernel self-tests" "$top/tests/kselftest.sh"
+	part "redis over TAP" "$top/tests/redis_matrix.sh" -l
 	[ "$(id -u)" != 0 ] || part "redis, 1 % loss" "$top/tests/redis_loss.sh" 60
 fi
 echo "== summary"

@@ -255,6 +255,19 @@ static void names(void)
 	R(sched_getaffinity(0, sizeof(set), &set));
 	Y(CPU_COUNT(&set) >= 1 && CPU_COUNT(&set) == sysconf(_SC_NPROCESSORS_ONLN));
 	R(sched_setaffinity(0, sizeof(set), &set));
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		cpu_set_t one;
+		unsigned by_call;
+
+		if (!CPU_ISSET(cpu, &set))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) || sched_getcpu() != cpu || syscall(SYS_getcpu, &by_call, NULL, NULL) ||
+		    by_call != (unsigned)cpu)
+			t_say("bound to a CPU and shown another");
+	}
+	R(sched_setaffinity(0, sizeof(set), &set));
 	CPU_ZERO(&set);
 	R(sched_setaffinity(0, sizeof(set), &set));
 	R(sched_getaffinity(0, 1, &set));

@@ -57,7 +57,7 @@ static void copy_program_state(struct thread *child, const struct clone_req *rq)
 	else
 		__asm__ volatile("rdfsbase %0" : "=r"(child->ut.fs_base));
 	child->sigmask = self->sigmask;
-	child->affinity = self->affinity;
+	child->ut.affinity = self->ut.affinity;
 	child->nice = self->nice;
 	child->sched_policy = self->sched_policy;
 	child->sched_priority = self->sched_priority;

@@ -154,7 +154,6 @@ struct thread *thread_alloc(struct uproc *p, int tid)
 	list_init(&t->group_link);
 	list_init(&t->hash_link);
 	list_init(&t->pending.queue);
-	t->affinity = ~0ull;
 	t->timer_slack_ns = 50000;
 	t->altstack_flags = 2; /* SS_DISABLE */
 	return t;

@@ -147,7 +147,6 @@ struct thread {
 	u32 restart_now;		/* [owner] signal_deliver_on_exit: dispatch tf->rax again */
 	int exit_code;
 	u32 killed;			/* [a] must exit at the next chance */
-	u64 affinity;
 	u32 sched_policy, sched_priority; int nice;
 	u64 timer_slack_ns;
 	u64 told_user_ns, told_sys_ns;	/* [proc->lock] cpu_clock.c */

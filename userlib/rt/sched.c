@@ -165,8 +165,19 @@ u64 uthread_cpu_ns(const struct uthread *ut)
 }
 
 /* Makes `ut` current on kt; the caller then switches to ut->ctx_rsp. */
+void sched_show_cpu(struct kthread *kt, const struct uthread *ut)
+{
+	u64 mask = load_relaxed(&ut->affinity);
+	u32 cpu = kt->index % sched_nr_cores;
+
+	if (mask && !(mask >> (cpu & 63) & 1))
+		cpu = (u32)__builtin_ctzll(mask);
+	kt->cpu = cpu;
+}
+
 void sched_set_current(struct kthread *kt, struct uthread *ut)
 {
+	sched_show_cpu(kt, ut);
 	store_release(&ut->kt, kt);
 	kt->current = ut;
 	kt->kstack_tf = ut->tf;

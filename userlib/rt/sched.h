@@ -47,6 +47,7 @@ struct uthread {
 	u64 nr_switches;
 	u32 told_cpu;	       /* [owner] 1 + the core the program believes it is on (rseq), 0 = nobody wants to know */
 	u32 ticks_user, ticks_sys; /* [owner] CPU-time ticks that found it in its program, in the kernel */
+	u64 affinity;	       /* [a] cores the program asked for, 0: any. A view: it is shown one of them, whatever runs it */
 	void (*kfn)(void *);   /* kernel-internal uThreads */
 	void *karg;
 	char name[16];
@@ -62,7 +63,7 @@ struct kthread {
 	u32 work;  /* [a] */
 	u32 work_pad;
 	struct uthread *current;
-	u32 cpu; /* index within the instance's view of cores */
+	u32 cpu; /* what getcpu(2) shows: index within the instance's view of cores, one of current's affinity */
 	u32 cpu_pad;
 	void *vdso_clock_gettime;
 
@@ -120,6 +121,8 @@ static always_inline struct kproc *kproc_self(void)
 /* uthread_start_kernel in another kProc, which has uThreads all the while. */
 int uthread_start_in(struct kproc *kp, const char *name, void (*fn)(void *arg), void *arg) must_check;
 u64 uthread_cpu_ns(const struct uthread *ut);
+/* kt->cpu anew; on kt itself, after a change of its current uThread's affinity. */
+void sched_show_cpu(struct kthread *kt, const struct uthread *ut);
 void sched_tsc_init(void);
 extern u32 sched_nr_cores; /* kThreads per kProc at most, and what programs see as CPUs */
 extern struct list kproc_list;

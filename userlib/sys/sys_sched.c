@@ -293,7 +293,8 @@ long sys_sched_getaffinity(int pid, unsigned len, void __app *umask)
 	r = find_thread(pid, &t);
 	if (r)
 		return r;
-	mask = t->affinity & all_cores();
+	mask = load_relaxed(&t->ut.affinity);
+	mask = mask ? mask & all_cores() : all_cores();
 	thread_put(t);
 	return copy_to_app(umask, &mask, sizeof(mask)) ? -EFAULT : (long)sizeof(mask);
 }
@@ -315,7 +316,9 @@ long sys_sched_setaffinity(int pid, unsigned len, const void __app *umask)
 	else if (!mask)
 		r = -EINVAL;
 	else
-		t->affinity = mask; /* told back; uThreads still run where there is work */
+		store_relaxed(&t->ut.affinity, mask); /* told back; uThreads still run where there is work */
+	if (!r && t == thread_self())
+		sched_show_cpu(kt_self(), &t->ut); /* another thread shows it from its next switch on */
 	thread_put(t);
 	return r;
 }
