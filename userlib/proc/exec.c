@@ -83,6 +83,7 @@ static void commit_process(struct thread *t, struct exec_ctx *x)
 	t->robust_list = NULL;
 	t->rseq = NULL;
 	t->ut.told_cpu = 0;
+	t->ut.lost_flags = 0;
 	proc_wake_vfork_parent(p);
 }
 

@@ -206,6 +206,8 @@ void signal_thread_gone(struct thread *t); /* has left p->threads: process signa
 void signal_recalc(struct thread *t);	  /* [sighand lock] sets ut.signal_pending from masks and queues */
 void signal_deliver_on_exit(struct trapframe *tf); /* exit work: actions, handler frames, syscall restart */
 long signal_sigreturn(struct trapframe *tf);
+/* The way out restores all registers, and these bits of rflags are set then. */
+void sigframe_set_flags(struct trapframe *tf, u64 flags);
 void signal_init_proc(struct uproc *p);
 void signal_flush_exec(struct uproc *p);  /* handlers to default, timers away, altstack off */
 void sigpending_flush(struct sigpending *s);

@@ -45,7 +45,7 @@ static int abort_sequence(struct thread *t, struct trapframe *tf, u64 at)
 void rseq_resume(struct thread *t, struct trapframe *tf)
 {
 	struct ksiginfo info = { .si_signo = SIGSEGV, .si_code = SIGINFO_KERNEL };
-	u32 cpu = kt_self()->cpu;
+	u32 cpu = kthread_core(kt_self()); /* not what an affinity shows: two threads may be shown one core */
 	u64 cs;
 	int r;
 

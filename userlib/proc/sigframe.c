@@ -20,7 +20,7 @@
 #define USER_CS 0x33
 #define USER_TOP (1ull << 47) /* iretq to a rip beyond would fault on our side */
 #define USER_SS 0x2b
-#define FLAGS_USER 0x10cd5ull /* RF, OF, DF, SF, ZF, AF, PF, CF: not TF and AC, which our own code cannot run with */
+#define FLAGS_USER 0x50dd5ull /* AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF */
 #define FLAGS_ALWAYS 0x202ull
 /* In reserved1[0] of a frame whose system call is to be made again although no `syscall` instruction precedes its rip. */
 #define RESTART_MARK 0x6a72657374617274ull
@@ -135,6 +135,15 @@ static void flags_complete(struct trapframe *tf)
 	tf->r11 = tf->rflags;
 }
 
+void sigframe_set_flags(struct trapframe *tf, u64 flags)
+{
+	flags_complete(tf);
+	if (tf->kind == TF_SYSCALL)
+		tf->r11 |= flags;
+	tf->rflags |= flags;
+	tf->kind = TF_FULL;
+}
+
 static void fill_registers(struct sig_ucontext *uc, const struct thread *t, const struct trapframe *tf)
 {
 	uc->r8 = tf->r8;
@@ -227,7 +236,7 @@ int sigframe_push(struct trapframe *tf, int sig, const struct ksiginfo *info, co
 	tf->rsi = sp + offsetof(struct rt_sigframe, info);
 	tf->rdx = sp + offsetof(struct rt_sigframe, uc);
 	tf->rax = 0;
-	tf->rflags = (tf->rflags & FLAGS_USER & ~(0x400ull | 0x10000ull)) | FLAGS_ALWAYS; /* DF, RF off */
+	tf->rflags = (tf->rflags & FLAGS_USER & ~0x10500ull) | FLAGS_ALWAYS; /* RF, DF, TF off */
 	tf->cs = USER_CS;
 	tf->ss = USER_SS;
 	tf->orig_rax = ~0ull;
@@ -335,6 +344,7 @@ long signal_sigreturn(struct trapframe *tf)
 
 	if (copy_from_app(&uc, &f->uc, sizeof(uc)))
 		goto err_segv;
+	t->ut.lost_flags = 0; /* the frame has its own */
 	sigmask_set(uc.sigmask);
 	if (pop_xstate(t, uc.fpstate))
 		goto err_segv;

@@ -448,7 +448,7 @@ struct kthread *kthread_create(struct kproc *kp)
 		goto err_free;
 	}
 	kt->index = kp->nr_kthreads;
-	kt->cpu = kt->index % sched_nr_cores;
+	kt->cpu = kthread_core(kt);
 	kp->kthreads[kt->index] = kt;
 	kp->nr_live++;
 	store_release(&kp->nr_kthreads, kt->index + 1);

@@ -168,7 +168,7 @@ u64 uthread_cpu_ns(const struct uthread *ut)
 void sched_show_cpu(struct kthread *kt, const struct uthread *ut)
 {
 	u64 mask = load_relaxed(&ut->affinity);
-	u32 cpu = kt->index % sched_nr_cores;
+	u32 cpu = kthread_core(kt);
 
 	if (mask && !(mask >> (cpu & 63) & 1))
 		cpu = (u32)__builtin_ctzll(mask);
@@ -185,7 +185,8 @@ void sched_set_current(struct kthread *kt, struct uthread *ut)
 	ut->nr_switches++;
 	/* pairs with uthread_unpark, and with sched_kick: current is visible before signal_pending is read */
 	atomic_xchg(&ut->state, (u32)UT_RUNNING);
-	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched || (ut->told_cpu && ut->told_cpu != kt->cpu + 1));
+	store_relaxed(&kt->work, load_acquire(&ut->signal_pending) || kt->need_resched || ut->lost_flags ||
+				 (ut->told_cpu && ut->told_cpu != kthread_core(kt) + 1));
 }
 
 /* On ut's own stack after a switch: per-CPU program state. */

@@ -47,6 +47,7 @@ struct uthread {
 	u64 nr_switches;
 	u32 told_cpu;	       /* [owner] 1 + the core the program believes it is on (rseq), 0 = nobody wants to know */
 	u32 ticks_user, ticks_sys; /* [owner] CPU-time ticks that found it in its program, in the kernel */
+	u32 lost_flags;	       /* [owner] TF or AC the program had set when it called; the way out sets them again */
 	u64 affinity;	       /* [a] cores the program asked for, 0: any. A view: it is shown one of them, whatever runs it */
 	void (*kfn)(void *);   /* kernel-internal uThreads */
 	void *karg;
@@ -125,6 +126,11 @@ u64 uthread_cpu_ns(const struct uthread *ut);
 void sched_show_cpu(struct kthread *kt, const struct uthread *ut);
 void sched_tsc_init(void);
 extern u32 sched_nr_cores; /* kThreads per kProc at most, and what programs see as CPUs */
+/* Unique among the kThreads of a kProc. */
+static inline u32 kthread_core(const struct kthread *kt)
+{
+	return kt->index % sched_nr_cores;
+}
 extern struct list kproc_list;
 extern struct spinlock kproc_list_lock;
 

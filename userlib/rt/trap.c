@@ -194,7 +194,9 @@ static void on_fault(int sig, struct host_siginfo *si, struct host_ucontext *uc)
 
 	__asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq" ::: "memory", "cc"); /* AC of the program: we access unaligned data */
 	if (from_kernel(uc) && ((sig == SIGTRAP && uc->eflags & 0x100) || (sig == SIGBUS && uc->eflags & 0x40000))) {
-		uc->eflags &= ~0x40100ull; /* TF or AC that the program left set when it called us */
+		kt->current->lost_flags |= (u32)uc->eflags & 0x40100; /* TF or AC that the program left set when it called us */
+		uc->eflags &= ~0x40100ull;
+		store_release(&kt->work, 1u);
 		return;
 	}
 	if (from_kernel(uc)) {

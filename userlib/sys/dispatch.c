@@ -133,6 +133,10 @@ void exit_work(struct trapframe *tf)
 		host_signals_run();
 		file_async_run();
 		sched_check_resched();
+		if (unlikely(t->ut.lost_flags)) {
+			sigframe_set_flags(tf, t->ut.lost_flags);
+			t->ut.lost_flags = 0;
+		}
 		if (load_acquire(&t->ut.signal_pending) || wants_restart(tf)) {
 			rseq_resume(t, tf);
 			signal_deliver_on_exit(tf);
