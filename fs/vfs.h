@@ -229,6 +229,7 @@ ssize vfs_readlink(const struct path *p, char *buf, size_t size);
 int vfs_getattr(const struct path *p, struct kstat *st);
 int vfs_setattr(const struct path *p, const struct iattr *a, const struct cred *c); /* owner checks, suid clearing */
 int vfs_truncate(struct inode *i, u64 size);
+int vfs_drop_suid(struct inode *i, const struct cred *c); /* before a change of data by c; 0 or -errno */
 int vfs_statfs(const struct path *p, struct kstatfs *st);
 int vfs_permission(const struct path *p, unsigned mask /* 4 r 2 w 1 x */, const struct cred *c);
 ssize vfs_getxattr(const struct path *p, const char *name, void *buf, size_t size);

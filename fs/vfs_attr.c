@@ -130,6 +130,24 @@ int vfs_truncate(struct inode *i, u64 size)
 	return err;
 }
 
+/* A write or truncation by somebody without CAP_FSETID takes set-user-ID, and set-group-ID where it has its meaning for programs. */
+int vfs_drop_suid(struct inode *i, const struct cred *c)
+{
+	u32 mode = load_relaxed(&i->mode), uid, gid, kill;
+	struct iattr a = { .valid = ATTR_MODE };
+
+	if (likely(!(mode & (S_ISUID | S_ISGID))) && i->flags & INODE_OWNER)
+		return 0;
+	if (!S_ISREG_(mode) || !i->ops->setattr || cred_has_cap(c, CAP_FSETID))
+		return 0;
+	inode_owner(i, &mode, &uid, &gid);
+	kill = (mode & S_ISUID) | ((mode & 010) || !cred_in_group(c, gid) ? mode & S_ISGID : 0u);
+	if (!kill)
+		return 0;
+	a.mode = mode & ~kill;
+	return i->ops->setattr(i, &a);
+}
+
 /* Changes of the mode by chmod, or as chown's side effect. */
 static void fix_mode(struct iattr *a, u32 mode, u32 gid, const struct cred *c)
 {

@@ -67,7 +67,9 @@ static int finish_open(const struct path *p, unsigned oflags, const struct cred 
 	int err = may_open(p, oflags, c);
 
 	if (!err && (oflags & O_TRUNC) && S_ISREG_(path_inode(p)->mode)) {
-		err = vfs_truncate(path_inode(p), 0);
+		err = vfs_drop_suid(path_inode(p), c);
+		if (!err)
+			err = vfs_truncate(path_inode(p), 0);
 		if (!err)
 			fs_notify_path(p, IN_MODIFY);
 	}

@@ -245,6 +245,70 @@ static void locks(void)
 	close(fd);
 }
 
+/* What changes of the data do to set-user-ID and set-group-ID, by root and by the owner who is not. */
+static void suid_try(const char *what, unsigned mode, int how, bool as_root)
+{
+	char label[100];
+	struct stat st;
+	int fd = open("suid", O_CREAT | O_EXCL | O_RDWR, 0600);
+
+	t_val("write", write(fd, "0123", 4));
+	fchown(fd, 1000, 1000);
+	fchmod(fd, mode);
+	if (!as_root && (setegid(1000) || seteuid(1000)))
+		printf("seteuid failed\n");
+	switch (how) {
+	case 0:
+		t_val("write", write(fd, "x", 1));
+		break;
+	case 1:
+		t_val("write of nothing", write(fd, "x", 0));
+		break;
+	case 2:
+		t_val("ftruncate", ftruncate(fd, 1));
+		break;
+	case 3:
+		t_val("truncate", truncate("suid", 100));
+		break;
+	case 4:
+		close(fd);
+		fd = t_ok("open", open("suid", O_WRONLY | O_TRUNC));
+		break;
+	case 5:
+		t_val("fallocate", posix_fallocate(fd, 0, 100));
+		break;
+	case 6:
+		t_val("pwritev", pwrite(fd, "x", 1, 2));
+		break;
+	}
+	if (!as_root && (seteuid(0) || setegid(0)))
+		printf("back failed\n");
+	fstat(fd, &st);
+	snprintf(label, sizeof(label), "%s %o as %s: now %o", what, mode, as_root ? "root" : "owner", st.st_mode & 07777);
+	puts(label);
+	close(fd);
+	unlink("suid");
+}
+
+static void suid_drops(void)
+{
+	static const unsigned modes[] = { 04755, 06755, 02755, 02644, 02745, 0755 };
+	char dir[] = "suid.XXXXXX", *d = mkdtemp(dir);
+
+	chmod(".", 0777);
+	chmod(d, 0777);
+	if (geteuid() || chdir(d)) {
+		puts("not root: set-user-ID not looked at");
+		return;
+	}
+	for (size_t m = 0; m < sizeof(modes) / sizeof(modes[0]); m++)
+		for (int how = 0; how < 7; how++)
+			for (int root = 0; root < 2; root++)
+				suid_try("after a change", modes[m], how, root);
+	chdir("..");
+	rmdir(d);
+}
+
 int main(void)
 {
 	iov();
@@ -253,5 +317,6 @@ int main(void)
 	xattrs();
 	times();
 	locks();
+	suid_drops();
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* /proc, /dev and /sys as runtimes read them: presence, shape and consistency, never values. */
 #include "t.h"
+#include <sys/uio.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <pthread.h>
@@ -181,6 +182,61 @@ static void devices(void)
 	R(access("/dev/stdin", F_OK));
 }
 
+/* Counts of /proc/self/io; the length of its text. */
+static long io_now(const char *name, unsigned long v[4])
+{
+	char text[400];
+	int fd = open(name, O_RDONLY);
+	long n = read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = 0;
+	close(fd);
+	if (sscanf(text, "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: ", &v[0], &v[1], &v[2], &v[3]) != 4)
+		printf("io: unexpected text\n");
+	return n;
+}
+
+static void *io_thread(void *fd)
+{
+	t_val("thread writes", write((int)(long)fd, "0123456789", 10));
+	return NULL;
+}
+
+static void io_counts(void)
+{
+	static const char *const name[] = { "/proc/self/io", "/proc/thread-self/io" };
+	int null = open("/dev/null", O_RDWR), zero = open("/dev/zero", O_RDONLY);
+	unsigned long a[4], b[4];
+	pthread_t t;
+	char buf[64];
+	long len;
+
+	for (int k = 0; k < 2; k++) {
+		struct iovec v[2] = { { buf, 10 }, { buf, 20 } };
+
+		len = io_now(name[k], a);
+		for (int i = 0; i < 5; i++)
+			write(null, buf, 7);
+		writev(null, v, 2);
+		read(zero, buf, 33);
+		read(null, buf, 5);
+		readv(zero, v, 2);
+		write(zero, buf, 1);
+		pthread_create(&t, NULL, io_thread, (void *)(long)null);
+		pthread_join(t, NULL);
+		if (fork() == 0) {
+			write(null, buf, 40);
+			_exit(0);
+		}
+		wait(NULL);
+		io_now(name[k], b);
+		printf("%s: rchar %lu wchar %lu syscr %lu syscw %lu\n", name[k], b[0] - a[0] - (unsigned long)len, b[1] - a[1], b[2] - a[2],
+		       b[3] - a[3]);
+	}
+	close(null);
+	close(zero);
+}
+
 int main(void)
 {
 	pthread_t t[3];
@@ -227,5 +283,6 @@ int main(void)
 	has("/proc/self/status", K("Threads:\t4\n"));
 	Y(count("/proc/self/fd") >= 3);
 	devices();
+	io_counts();
 	return 0;
 }

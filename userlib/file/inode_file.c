@@ -52,7 +52,9 @@ static ssize file_data_write(struct file *f, struct iov_iter *it, s64 *pos, u32 
 	cut = limit_write(f, it, append ? inode_file_size(f) : (s64)at);
 	if (cut < 0)
 		return cut;
-	n = vfs_write(&f->path, it, &at, append);
+	n = it->count && proc_hooks ? vfs_drop_suid(f->inode, proc_hooks->current_cred()) : 0;
+	if (!n)
+		n = vfs_write(&f->path, it, &at, append);
 	it->count += (size_t)cut;
 	if (n <= 0)
 		return n;

@@ -220,6 +220,7 @@ static int move_to_fresh_kproc(struct exec_ctx *x)
 	thread_unpublish(self);
 	spin_lock(&p->lock);
 	list_del(&self->group_link);
+	t->io = self->io;
 	p->nr_threads--;
 	spin_unlock(&p->lock);
 	p->leader = t;

@@ -179,6 +179,8 @@ void thread_exit(int code)
 	spin_lock(&p->lock);
 	thread_cpu_account_locked(t);
 	p->ru_nvcsw += t->ut.nr_switches;
+	io_counts_add(&p->io, &t->io);
+	t->io = (struct io_counts){ 0 };
 	last = p->nr_threads == 1;
 	if (last && !p->exiting) {
 		p->exiting = 1;

@@ -53,6 +53,17 @@ struct sighand { /* shared by CLONE_SIGHAND */
 	struct ksigaction action[NSIG_MAX]; /* [lock] index sig-1 */
 };
 
+struct io_counts { /* what /proc/PID/io shows */
+	u64 rchar, wchar, syscr, syscw;
+};
+static inline void io_counts_add(struct io_counts *to, const struct io_counts *c)
+{
+	to->rchar += c->rchar;
+	to->wchar += c->wchar;
+	to->syscr += c->syscr;
+	to->syscw += c->syscw;
+}
+
 struct fs_ctx { /* shared by CLONE_FS */
 	struct ref ref;
 	struct spinlock lock; /* protects root, cwd, umask: copy with references under it */
@@ -99,6 +110,7 @@ struct uproc {
 	struct thread *vfork_waiter;	/* [lock] released at exec or exit */
 	u32 vfork_done;
 	u64 ru_children_utime_ns, ru_children_stime_ns, ru_utime_ns, ru_stime_ns; /* [lock] reaped */
+	struct io_counts io;		/* [lock] of threads that have ended and children waited for */
 	u64 ru_maxrss, ru_minflt, ru_majflt, ru_nvcsw;
 	s64 start_ns;			/* boottime */
 	u32 dumpable, did_exec, child_subreaper;
@@ -122,6 +134,7 @@ struct thread {
 	int tid;			/* [I] */
 	struct uproc *proc;		/* [I] owned reference */
 	struct list group_link;		/* [proc->lock] */
+	struct io_counts io;		/* [owner] others may read them */
 	struct list hash_link;		/* [proc_table_lock] */
 	/* signals */
 	u64 sigmask;			/* [sighand lock to change; owner reads] */

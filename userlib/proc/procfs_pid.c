@@ -358,6 +358,42 @@ static ssize store_comm(const struct pinode *pi, const char *s, size_t len)
 	return (ssize)len;
 }
 
+/* What went to and came from disks is not known here: the host does that. */
+static void io_text(struct ptext *o, const struct io_counts *c)
+{
+	ptext_printf(o, "rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+		     c->rchar, c->wchar, c->syscr, c->syscw);
+}
+
+static int show_io(struct ptext *o, const struct pinode *pi)
+{
+	struct uproc *p = procfs_proc(pi);
+	struct io_counts sum;
+	struct thread *t;
+
+	if (!p)
+		return -ESRCH;
+	spin_lock(&p->lock);
+	sum = p->io;
+	list_for_each(t, &p->threads, group_link)
+		io_counts_add(&sum, &t->io);
+	spin_unlock(&p->lock);
+	io_text(o, &sum);
+	proc_put(p);
+	return 0;
+}
+
+static int show_task_io(struct ptext *o, const struct pinode *pi)
+{
+	struct thread *t = procfs_thread(pi);
+
+	if (!t)
+		return -ESRCH;
+	io_text(o, &t->io);
+	thread_put(t);
+	return 0;
+}
+
 static int show_oom_adj(struct ptext *o, const struct pinode *pi)
 {
 	struct uproc *p = procfs_proc(pi);
@@ -522,6 +558,7 @@ static int follow_root(const struct pinode *pi, struct path *out)
 /* ---- tables ---- */
 
 #define P_MAGIC(nm, fn, to) { .name = nm, .mode = S_IFLNK | 0777, .show = fn, .follow = to }
+#define P_IO(fn) { .name = "io", .mode = S_IFREG | 0400, .show = fn }
 #define P_COMMON                                                                                              \
 	P_FILE("cmdline", procfs_show_cmdline),                                                               \
 	{ .name = "environ", .mode = S_IFREG | 0400, .show = procfs_show_environ },                           \
@@ -534,9 +571,6 @@ static int follow_root(const struct pinode *pi, struct path *out)
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_adj, .store = store_oom_adj },    \
 	P_MAGIC("exe", show_exe, follow_exe), P_MAGIC("cwd", show_cwd, follow_cwd),                           \
 	P_MAGIC("root", show_root, follow_root),                                                              \
-	{ .name = "io", .mode = S_IFREG | 0400, .show = pseudo_show_text,                                     \
-	  .text = "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"                   \
-		  "cancelled_write_bytes: 0\n" },                                                             \
 	{ .name = "net", .mode = S_IFDIR | 0555, .dyn = &procfs_net_dyn },                                    \
 	{ .name = "fd", .mode = S_IFDIR | 0500, .dyn = &procfs_fd_dyn },                                      \
 	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .dyn = &procfs_fdinfo_dyn },                              \
@@ -546,6 +580,7 @@ static int follow_root(const struct pinode *pi, struct path *out)
 static const struct pnode tid_children[] = {
 	P_FILE("stat", show_task_stat),
 	P_FILE("status", show_task_status),
+	P_IO(show_task_io),
 	P_COMMON,
 	P_END,
 };
@@ -599,6 +634,7 @@ static const struct pdyn task_dyn = { .lookup = task_lookup, .next = task_next }
 static const struct pnode pid_children[] = {
 	P_FILE("stat", show_stat),
 	P_FILE("status", show_status),
+	P_IO(show_io),
 	P_COMMON,
 	{ .name = "task", .mode = S_IFDIR | 0555, .dyn = &task_dyn },
 	P_END,

@@ -90,6 +90,9 @@ static bool take_report_locked(struct wait_args *w, struct uproc *parent, struct
 		if (consume) {
 			parent->ru_children_utime_ns += c->ru_utime_ns + c->ru_children_utime_ns;
 			parent->ru_children_stime_ns += c->ru_stime_ns + c->ru_children_stime_ns;
+			spin_lock(&parent->lock);
+			io_counts_add(&parent->io, &c->io);
+			spin_unlock(&parent->lock);
 			proc_remove_locked(c);
 			w->reaped = c;
 		}

@@ -16,7 +16,7 @@ long sys_read(int fd, void __app *buf, size_t len)
 	if (!f)
 		return -EBADF;
 	iter_init_app(&it, buf, MIN(len, RW_COUNT_MAX));
-	r = (s64)len < 0 && f->mode_rw & 1 ? -EFAULT : file_read(f, &it, NULL, 0);
+	r = (s64)len < 0 && f->mode_rw & 1 ? -EFAULT : io_count(false, file_read(f, &it, NULL, 0));
 	fd_return(f, owned);
 	return r;
 }
@@ -31,7 +31,7 @@ long sys_write(int fd, const void __app *buf, size_t len)
 	if (!f)
 		return -EBADF;
 	iter_init_app(&it, (void __app *)buf, MIN(len, RW_COUNT_MAX));
-	r = (s64)len < 0 && f->mode_rw & 2 ? -EFAULT : file_write(f, &it, NULL, 0);
+	r = (s64)len < 0 && f->mode_rw & 2 ? -EFAULT : io_count(true, file_write(f, &it, NULL, 0));
 	fd_return(f, owned);
 	return r;
 }
@@ -52,9 +52,9 @@ static long do_iter(int fd, struct iov_iter *it, s64 pos, bool pos_given, bool w
 	else if (pos_given && !f->ops->seek)
 		r = -ESPIPE;
 	else if (write)
-		r = file_write(f, it, pos_given ? &pos : NULL, rwf);
+		r = io_count(true, file_write(f, it, pos_given ? &pos : NULL, rwf));
 	else
-		r = file_read(f, it, pos_given ? &pos : NULL, rwf);
+		r = io_count(false, file_read(f, it, pos_given ? &pos : NULL, rwf));
 	fd_return(f, owned);
 	return r;
 }
@@ -178,7 +178,8 @@ static long copy_between(struct file *in, s64 *in_pos, struct file *out, s64 *ou
 			break;
 	}
 	kmem_free(buf, COPY_CHUNK);
-	return total;
+	(void)io_count(false, total);
+	return io_count(true, total);
 }
 
 long sys_sendfile(int out_fd, int in_fd, s64 __app *upos, size_t count)
@@ -332,7 +333,9 @@ long sys_fallocate(int fd, int mode, s64 off, s64 len)
 	else if (!f->inode || !S_ISREG(f->inode->mode))
 		r = f->inode && S_ISDIR(f->inode->mode) ? -EISDIR : f->inode && S_ISFIFO(f->inode->mode) ? -ESPIPE : -ENODEV;
 	else
-		r = f->inode->ops->fallocate ? f->inode->ops->fallocate(f->inode, mode, (u64)off, (u64)len) : -EOPNOTSUPP;
+		r = f->inode->ops->fallocate ? vfs_drop_suid(f->inode, &uproc_self()->cred) : -EOPNOTSUPP;
+	if (!r)
+		r = f->inode->ops->fallocate(f->inode, mode, (u64)off, (u64)len);
 	file_put(f);
 	return r;
 }
@@ -347,6 +350,8 @@ long sys_ftruncate(int fd, s64 len)
 	if (len < 0 || !(f->mode_rw & 2) || !f->inode || !S_ISREG(f->inode->mode))
 		r = -EINVAL;
 	else
+		r = vfs_drop_suid(f->inode, &uproc_self()->cred);
+	if (!r)
 		r = vfs_truncate(f->inode, (u64)len);
 	if (!r)
 		fs_notify_path(&f->path, 2 /* IN_MODIFY */);
@@ -370,6 +375,8 @@ long sys_truncate(const char __app *path, s64 len)
 		struct inode *i = path_inode(&p);
 
 		r = S_ISDIR(i->mode) ? -EISDIR : !S_ISREG(i->mode) ? -EINVAL : vfs_permission(&p, 2, a.w.cred);
+		if (!r)
+			r = vfs_drop_suid(i, a.w.cred);
 		if (!r)
 			r = vfs_truncate(i, (u64)len);
 		if (!r)

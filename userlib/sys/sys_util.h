@@ -54,6 +54,17 @@ static inline struct file *fd_borrow(int fd, bool *is_owned)
 	}
 	return f;
 }
+/* One reading (or writing) call with that result, for /proc/PID/io. */
+static inline long io_count(bool write, long r)
+{
+	struct io_counts *c = &thread_self()->io;
+
+	if (r != -EBADF) /* not open for that: Linux does not get as far as counting */
+		*(write ? &c->syscw : &c->syscr) += 1;
+	if (r > 0)
+		*(write ? &c->wchar : &c->rchar) += (u64)r;
+	return r;
+}
 static inline u64 nofile_limit(void)
 {
 	return uproc_self()->rlim[RLIMIT_NOFILE].rlim_cur;
