@@ -267,3 +267,13 @@ ssize path_name(const struct path *p, const struct path *root, char *buf, size_t
 void (*uaccess_prepare)(u64 addr, u64 len);
 u64 host_map_changes;
 u64 host_page_faults(void) { return 0; }
+
+size_t copy_from_app_partial(void *dst, const void __app *src, size_t len)
+{
+	return copy_from_app(dst, src, len) ? 0 : len;
+}
+
+size_t copy_to_app_partial(void __app *dst, const void *src, size_t len)
+{
+	return copy_to_app(dst, src, len) ? 0 : len;
+}
