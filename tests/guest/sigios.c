@@ -163,6 +163,44 @@ static void udp(void)
 	close(s);
 }
 
+/* Directories that change. */
+static void directories(void)
+{
+	int d, f;
+
+	t_say("-- F_NOTIFY");
+	mkdir("d", 0700);
+	d = open("d", O_RDONLY);
+	f = open("plain", O_RDWR | O_CREAT, 0600);
+	R(fcntl(f, F_NOTIFY, DN_CREATE));
+	R(fcntl(d, F_SETSIG, SIGRTMIN + 5));
+	R(fcntl(d, F_NOTIFY, DN_CREATE | DN_DELETE));
+	close(open("d/a", O_RDWR | O_CREAT, 0600));
+	expect("created", SIGRTMIN + 5, 1);
+	Y(last_fd == d);
+	close(open("d/b", O_RDWR | O_CREAT, 0600));
+	quiet("only once", SIGRTMIN + 5);
+	R(fcntl(d, F_NOTIFY, DN_CREATE | DN_DELETE | DN_MULTISHOT));
+	unlink("d/a");
+	expect("deleted", SIGRTMIN + 5, 1);
+	close(open("d/c", O_RDWR | O_CREAT, 0600));
+	expect("created again", SIGRTMIN + 5, 1);
+	chmod("d/b", 0640);
+	quiet("attributes", SIGRTMIN + 5);
+	R(fcntl(d, F_NOTIFY, DN_ATTRIB | DN_MODIFY | DN_MULTISHOT));
+	chmod("d/b", 0600);
+	expect("attributes", SIGRTMIN + 5, 1);
+	f = open("d/b", O_WRONLY);
+	write(f, "x", 1);
+	expect("written", SIGRTMIN + 5, 1);
+	rename("d/c", "e");
+	expect("moved out", SIGRTMIN + 5, 1);
+	R(fcntl(d, F_NOTIFY, 0));
+	unlink("d/b");
+	quiet("given up", SIGRTMIN + 5);
+	close(d);
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_io, .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -174,5 +212,6 @@ int main(void)
 	plain();
 	detailed();
 	udp();
+	directories();
 	return 0;
 }

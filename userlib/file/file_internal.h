@@ -40,6 +40,8 @@ static inline bool file_nonblock(const struct file *f, u32 rwf)
 int file_async_start(struct file *f, int fd);
 void file_async_stop(struct file *f);
 void file_async_owner(struct file *f, const struct file_owner *o, bool set); /* !set: only the signal */
+int file_dnotify(struct file *f, int fd, unsigned mask); /* F_NOTIFY */
+u32 inotify_discard(struct file *f); /* drops what is queued: IN_* of the events with names; under the queue's lock */
 void file_async_run(void); /* signals that are due, from a uThread or timer without locks */
 void file_async_run_due(void);
 

@@ -309,6 +309,25 @@ static const struct file_ops inotify_ops = {
 	.release = inotify_release,
 };
 
+u32 inotify_discard(struct file *f)
+{
+	struct inotify *n = f->private;
+	u32 seen = 0;
+
+	spin_lock(&n->lock);
+	while (!list_empty(&n->events)) {
+		struct event *e = list_first(&n->events, struct event, link);
+
+		seen |= e->len ? e->mask : 0;
+		list_del(&e->link);
+		kmem_free(e, sizeof(*e) + e->len);
+	}
+	n->nr_events = n->bytes = 0;
+	n->overflowed = false;
+	spin_unlock(&n->lock);
+	return seen;
+}
+
 bool file_is_inotify(const struct file *f)
 {
 	return f->ops == &inotify_ops;

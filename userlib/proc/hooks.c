@@ -65,7 +65,7 @@ static bool sigio_allowed(const struct file_owner *o, const struct uproc *p)
 
 static void sigio_to(const struct file_owner *o, struct uproc *p, struct thread *t, int code, int fd)
 {
-	static const u16 bands[7] = { 0, 0x41, 0x304, 0x441, 8, 0x82, 0x18 };
+	static const u16 bands[7] = { 0, 0x41, 0x304, 0x441 /* POLL_MSG */, 8, 0x82, 0x18 };
 	struct ksiginfo info = { .si_signo = o->sig, .si_code = code };
 	int r = -EAGAIN;
 

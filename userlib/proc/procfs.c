@@ -148,7 +148,7 @@ static const struct pnode mqueue_children[] = {
 };
 static const struct pnode epoll_children[] = { P_TEXT("max_user_watches", "1000000\n"), P_END };
 static const struct pnode sys_fs_children[] = {
-	P_TEXT("file-max", "9223372036854775807\n"), P_TEXT("nr_open", "1048576\n"), P_TEXT("file-nr", "0\t0\t9223372036854775807\n"),
+	P_TEXT("dir-notify-enable", "1\n"), P_TEXT("file-max", "9223372036854775807\n"), P_TEXT("nr_open", "1048576\n"), P_TEXT("file-nr", "0\t0\t9223372036854775807\n"),
 	P_TEXT("pipe-max-size", "1048576\n"), P_TEXT("aio-max-nr", "65536\n"), P_TEXT("protected_symlinks", "0\n"),
 	P_TEXT("protected_hardlinks", "0\n"), P_TEXT("suid_dumpable", "0\n"), P_DIR("inotify", inotify_children),
 	P_DIR("mqueue", mqueue_children), P_DIR("epoll", epoll_children), P_END,

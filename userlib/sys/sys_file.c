@@ -352,6 +352,10 @@ static long fcntl_on(struct file *f, int fd, unsigned cmd, unsigned long arg)
 	case F_SETOWN_EX:
 	case F_GETOWN_EX:
 		return owner_call(f, cmd, arg);
+	case F_NOTIFY:
+		if (!f->async.pid)
+			(void)set_owner(f, F_OWNER_PID, uproc_self()->pid);
+		return file_dnotify(f, fd, (unsigned)arg);
 	case F_SETSIG:
 		if (arg > 64)
 			return -EINVAL;
