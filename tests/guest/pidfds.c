@@ -173,12 +173,26 @@ static void hang_up(void)
 	close(m);
 }
 
+/* A file system without file handles. */
+static void handles(void)
+{
+	struct { struct file_handle h; char room[128]; } u = { .h.handle_bytes = 128 };
+	int mnt;
+
+	R(name_to_handle_at(AT_FDCWD, "/proc/self/stat", &u.h, &mnt, 0));
+	R(name_to_handle_at(AT_FDCWD, "/proc/self/none", &u.h, &mnt, 0));
+	R(name_to_handle_at(AT_FDCWD, "/proc/self/stat", &u.h, &mnt, 0x77));
+	R(name_to_handle_at(99, "x", &u.h, &mnt, 0));
+	R(open_by_handle_at(AT_FDCWD, (void *)1, 0));
+}
+
 int main(void)
 {
 	descriptors();
 	unsharing();
 	if (geteuid() == 0)
 		hang_up();
+	handles();
 	R(syscall(SYS_pkey_alloc, 1, 0));
 	R(syscall(SYS_pkey_alloc, 0, 8));
 	R(syscall(SYS_pkey_free, 77));

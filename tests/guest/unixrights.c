@@ -262,6 +262,61 @@ static void cycles(void)
 	Y(wait_hup(p[0]));
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* /proc/net/unix: the lines of sockets with names of ours. */
+static void listing(void)
+{
+	char line[300], name[40], path[] = "sock";
+	struct sockaddr_un pa = { .sun_family = AF_UNIX };
+	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), d = dgram(NULL);
+	unsigned long ino;
+	unsigned ref, proto, flags, type, state;
+	char found[8][120];
+	struct stat st;
+	FILE *f;
+	int n = 0;
+
+	t_say("-- listing");
+	snprintf(name, sizeof(name), "@shown-%d", getpid());
+	addr.sun_family = AF_UNIX;
+	addr.sun_path[0] = 0;
+	strcpy(addr.sun_path + 1, name + 1);
+	addr_len = offsetof(struct sockaddr_un, sun_path) + strlen(name);
+	bind(l, (struct sockaddr *)&addr, addr_len);
+	listen(l, 5);
+	connect(c, (struct sockaddr *)&addr, addr_len);
+	strcpy(pa.sun_path, path);
+	unlink(path);
+	bind(d, (struct sockaddr *)&pa, sizeof(pa));
+	f = fopen("/proc/net/unix", "r");
+	fgets(line, sizeof(line), f);
+	printf("%s", line);
+	fstat(d, &st);
+	while (fgets(line, sizeof(line), f)) {
+		char shown[100] = "";
+
+		if (sscanf(line, "%*x: %x %x %x %x %x %lu %99s", &ref, &proto, &flags, &type, &state, &ino, shown) < 6)
+			continue;
+		if (strcmp(shown, name) && strcmp(shown, path))
+			continue;
+		if (n < 8)
+			snprintf(found[n++], sizeof(found[0]), "%s: protocol %x flags %x type %x state %x%s", shown[0] == '@' ? "@" : shown,
+				 proto, flags, type, state, ino == st.st_ino ? ", the inode is right" : "");
+	}
+	fclose(f);
+	qsort(found, n, sizeof(found[0]), by_text); /* Linux lists them by hash */
+	for (int i = 0; i < n; i++)
+		t_say("%s", found[i]);
+	close(l);
+	close(c);
+	close(d);
+	unlink(path);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -271,5 +326,6 @@ int main(void)
 	plain_reads(SOCK_SEQPACKET);
 	plain_reads(SOCK_DGRAM);
 	cycles();
+	listing();
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "userlib/sys/sys_event_calls.h"
 #include "userlib/sys/sys_file_calls.h"
+#include "userlib/sys/sys_handle_calls.h"
 #include "userlib/sys/sys_mem_calls.h"
 #include "userlib/sys/sys_mount_calls.h"
 #include "userlib/sys/sys_signal_calls.h"
@@ -168,9 +169,11 @@
 	SYS(2, munlock, 0, u64, addr, u64, len) \
 	SYS(0, munlockall, 0) \
 	SYS(2, munmap, 0, u64, addr, u64, len) \
+	SYS(5, name_to_handle_at, 0, int, dirfd, const char __app *, path, void __app *, handle, int __app *, mount_id, int, flags) \
 	SYS(2, nanosleep, 0, const void __app *, req, void __app *, rem) \
 	SYS(4, newfstatat, 0, int, dirfd, const char __app *, path, void __app *, st, int, flags) \
 	SYS(3, open, 0, const char __app *, path, int, flags, unsigned, mode) \
+	SYS(3, open_by_handle_at, 0, int, mount_fd, void __app *, handle, int, flags) \
 	SYS(4, openat, 0, int, dirfd, const char __app *, path, int, flags, unsigned, mode) \
 	SYS(4, openat2, 0, int, dirfd, const char __app *, path, const void __app *, how, size_t, size) \
 	SYS(0, pause, 0) \
