@@ -201,8 +201,10 @@ int hostfs_inode_for(struct hostfs_sb *sb, struct host_inode *dir, const char *n
 		spin_unlock(&hfs_lock);
 	}
 	if (fresh) { /* somebody else made it meanwhile */
-		inode_put(&dir->vfs);
-		kmem_free(fresh->name, fresh->name_len + 1);
+		if (dir) {
+			inode_put(&dir->vfs);
+			kmem_free(fresh->name, fresh->name_len + 1);
+		}
 		slab_free(&inode_slab, fresh);
 	}
 	if (dir && !reached_by(hi, dir, name, len))
@@ -423,6 +425,7 @@ const struct inode_ops hostfs_dir_ops = {
 	.lookup = hostfs_lookup,
 	.revalidate = hostfs_revalidate,
 	.create = hostfs_create,
+	.tmpfile = hostfs_tmpfile,
 	.symlink = hostfs_symlink,
 	.link = hostfs_link,
 	.unlink = hostfs_unlink,

@@ -124,6 +124,7 @@ void hostfs_local_readdir(struct inode *dir, struct dir_ctx *ctx);
 
 /* hostfs_write.c */
 int hostfs_create(struct inode *dir, const char *name, unsigned len, u32 mode, u64 rdev, const struct cred *c, struct inode **out);
+int hostfs_tmpfile(struct inode *dir, u32 mode, const struct cred *c, struct inode **out);
 int hostfs_symlink(struct inode *dir, const char *name, unsigned len, const char *target, const struct cred *c, struct inode **out);
 int hostfs_link(struct inode *dir, const char *name, unsigned len, struct inode *target);
 int hostfs_unlink(struct inode *dir, const char *name, unsigned len, struct inode *victim);

@@ -8,6 +8,7 @@
 #include "userlib/rt/host_ring.h"
 
 #define HOST_AT_REMOVEDIR 0x200
+#define HOST_O_TMPFILE 020000000
 
 static bool is_writable(struct inode *i)
 {
@@ -77,6 +78,62 @@ int hostfs_create(struct inode *dir, const char *name, unsigned len, u32 mode, u
 	return err;
 }
 
+/* A file without a name: reached by its one descriptor, which stays while the inode lives. */
+int hostfs_tmpfile(struct inode *dir, u32 mode, const struct cred *c, struct inode **out)
+{
+	struct host_inode *hi;
+	struct statx stx;
+	u32 uid, gid;
+	int dirfd, fd, err;
+
+	if (!is_writable(dir))
+		return -EROFS;
+	dirfd = hfd_get(host_i(dir), HFD_PATH);
+	if (dirfd < 0)
+		return dirfd;
+	fd = host_openat2(dirfd, ".", HOST_O_TMPFILE | O_DIRECTORY | O_RDWR | O_CLOEXEC, mode & 0777);
+	hfd_put(host_i(dir));
+	if (fd < 0)
+		return fd;
+	inode_new_owner(dir, &mode, c, &uid, &gid);
+	(void)host_fchownat(fd, "", uid, gid, AT_EMPTY_PATH); /* refused to ordinary users, as for named files */
+	(void)host_fchmod(fd, mode & 01777);		       /* the host process has its own umask */
+	err = hostfs_statx(fd, NULL, &stx);
+	if (!err)
+		err = hostfs_inode_for(host_sb(host_i(dir)), NULL, NULL, 0, &stx, out);
+	if (err) {
+		host_close(fd);
+		return err;
+	}
+	hi = host_i(*out);
+	spin_lock(&hfs_lock);
+	hi->fd[HFD_READ] = hi->fd[HFD_WRITE] = fd;
+	hi->keep = true;
+	spin_unlock(&hfs_lock);
+	return 0;
+}
+
+/* Gives one a name: the host lets the opener of the file do that (Linux 6.10; before, it wants a capability that we do not have). */
+static int link_nameless(struct inode *dir, const char *name, unsigned len, struct host_inode *hi)
+{
+	int dirfd, fd = hfd_any(hi), err;
+
+	if (fd < 0)
+		return -ENOENT;
+	dirfd = hfd_get(host_i(dir), HFD_PATH);
+	err = dirfd;
+	if (dirfd >= 0) {
+		err = host_linkat(fd, "", dirfd, name, AT_EMPTY_PATH);
+		hfd_put(host_i(dir));
+	}
+	hfd_put(hi);
+	if (!err)
+		hostfs_rename_inode(hi, host_i(dir), name, len);
+	forget_stat(&hi->vfs);
+	forget_stat(dir);
+	return err;
+}
+
 int hostfs_symlink(struct inode *dir, const char *name, unsigned len, const char *target, const struct cred *c, struct inode **out)
 {
 	int dirfd, err;
@@ -104,6 +161,8 @@ int hostfs_link(struct inode *dir, const char *name, unsigned len, struct inode 
 		return -EROFS;
 	if (hostfs_is_local(target))
 		return hostfs_local_link(dir, name, len, target);
+	if (!load_relaxed(&host_i(target)->name))
+		return link_nameless(dir, name, len, host_i(target));
 	oldfd = hfd_parent(host_i(target), old, &parent);
 	if (oldfd < 0)
 		return oldfd == -ESTALE ? -ENOENT : oldfd;

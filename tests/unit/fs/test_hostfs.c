@@ -325,6 +325,44 @@ START_TEST(walks_through_cached_directories)
 }
 END_TEST
 
+START_TEST(nameless_files)
+{
+	struct kstat st;
+	struct path p;
+
+	t_mount_host(true);
+	ck_assert_int_eq(vfs_open(&w, "/d/f", 020000000 | O_DIRECTORY | O_RDWR, 0640, 0, &p), -ENOTDIR);
+	ck_assert_int_eq(vfs_open(&w, "/d", 020000000 | O_DIRECTORY | O_RDWR, 0640, 0, &p), 0);
+	ck_assert_int_eq(path_inode(&p)->ops->open(path_inode(&p), O_RDWR), 0);
+	ck_assert_int_eq(t_write_at(path_inode(&p), 0, "hidden", 6), 6);
+	ck_assert_str_eq(t_get_inode(path_inode(&p)), "hidden");
+	ck_assert_int_eq(vfs_getattr(&p, &st), 0);
+	ck_assert_uint_eq(st.nlink, 0);
+	ck_assert_uint_eq(st.size, 6);
+	ck_assert_uint_eq(st.mode, S_IFREG | 0640);
+	t_host("test $(ls d | wc -l) = 4");
+	ck_assert_int_eq(vfs_link(&p, &w, "/d/sub/shown"), 0);
+	t_host("test $(cat d/sub/shown) = hidden");
+	ck_assert_int_eq(vfs_getattr(&p, &st), 0);
+	ck_assert_uint_eq(st.nlink, 1);
+	path_inode(&p)->ops->release(path_inode(&p), O_RDWR);
+	path_put(&p);
+	ck_assert_str_eq(t_get("/d/sub/shown"), "hidden");
+	ck_assert_int_eq(vfs_open(&w, "/d", 020000000 | O_DIRECTORY | O_RDWR, 0600, 0, &p), 0);
+	path_put(&p);
+	t_host("test $(ls d | wc -l) = 4 && test $(ls d/sub) = shown");
+}
+END_TEST
+
+START_TEST(nameless_files_are_refused_read_only)
+{
+	struct path p;
+
+	t_mount_host(false);
+	ck_assert_int_eq(vfs_open(&w, "/d", 020000000 | O_DIRECTORY | O_RDWR, 0600, 0, &p), -EROFS);
+}
+END_TEST
+
 Suite *hostfs_suite(void)
 {
 	Suite *s = suite_create("hostfs");
@@ -342,6 +380,8 @@ Suite *hostfs_suite(void)
 	tcase_add_test(t, names_replaced_on_the_host);
 	tcase_add_test(t, listing_positions_survive_changes);
 	tcase_add_test(t, proc_of_the_host_is_not_entered);
+	tcase_add_test(t, nameless_files);
+	tcase_add_test(t, nameless_files_are_refused_read_only);
 	tcase_add_test(t, walks_through_cached_directories);
 	suite_add_tcase(s, t);
 	return s;
