@@ -5,6 +5,8 @@
 
 #define TF 0x100ul
 #define AC 0x40000ul
+#define NT 0x4000ul
+#define DF 0x400ul
 
 static volatile unsigned long traps, had_tf;
 static volatile int code_ok = 1;
@@ -44,7 +46,7 @@ static void steps_over(const char *what, unsigned long bits, long nr)
 	after = flags_get();
 	before = traps;
 	flags_set(f);
-	t_say("%s: call %s, flags %lx, traps %s, all with TF %d", what, r >= 0 ? "works" : "fails", after & (TF | AC), before ? "yes" : "no",
+	t_say("%s: call %s, flags %lx, traps %s, all with TF %d", what, r >= 0 ? "works" : "fails", after & (TF | AC | NT | DF), before ? "yes" : "no",
 	      had_tf == traps);
 }
 
@@ -63,6 +65,9 @@ int main(void)
 	steps_over("TF", TF, SYS_getpid);
 	steps_over("AC", AC, SYS_getpid);
 	steps_over("TF and AC", TF | AC, SYS_getpid);
+	steps_over("NT", NT, SYS_getpid);
+	steps_over("TF and NT", TF | NT, SYS_getpid);
+	steps_over("TF and DF", TF | DF, -1);
 	steps_over("TF, a call that switches", TF, SYS_sched_yield);
 	steps_over("TF, unknown call", TF, 999);
 	t_child("in a child", in_child);

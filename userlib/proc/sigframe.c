@@ -128,7 +128,7 @@ static void flags_complete(struct trapframe *tf)
 {
 	if (tf->kind != TF_SYSCALL)
 		return;
-	tf->rflags = FLAGS_ALWAYS | (tf->ahflags >> 8 & 0xd5) | (tf->ahflags & 1) << 11;
+	tf->rflags = FLAGS_ALWAYS | (tf->rflags & 0x44400) /* AC, NT, DF */ | (tf->ahflags >> 8 & 0xd5) | (tf->ahflags & 1) << 11;
 	tf->cs = USER_CS;
 	tf->ss = USER_SS;
 	tf->rcx = tf->rip;
@@ -236,7 +236,7 @@ int sigframe_push(struct trapframe *tf, int sig, const struct ksiginfo *info, co
 	tf->rsi = sp + offsetof(struct rt_sigframe, info);
 	tf->rdx = sp + offsetof(struct rt_sigframe, uc);
 	tf->rax = 0;
-	tf->rflags = (tf->rflags & FLAGS_USER & ~0x10500ull) | FLAGS_ALWAYS; /* RF, DF, TF off */
+	tf->rflags = (tf->rflags & (FLAGS_USER | 0x4000) & ~0x10500ull) | FLAGS_ALWAYS; /* RF, DF, TF off */
 	tf->cs = USER_CS;
 	tf->ss = USER_SS;
 	tf->orig_rax = ~0ull;
@@ -310,7 +310,7 @@ static void take_registers(struct trapframe *tf, const struct sig_ucontext *uc)
 	tf->rcx = uc->rcx;
 	tf->rsp = uc->rsp;
 	tf->rip = uc->rip;
-	tf->rflags = (uc->eflags & FLAGS_USER) | FLAGS_ALWAYS;
+	tf->rflags = (tf->rflags & 0x4000) | (uc->eflags & FLAGS_USER) | FLAGS_ALWAYS; /* NT stays as it is, as on Linux */
 	tf->cs = USER_CS;
 	tf->ss = USER_SS;
 	tf->orig_rax = ~0ull;
