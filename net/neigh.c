@@ -148,6 +148,13 @@ static void arp_send(struct netif *n, u16 op, const u8 *to, u32 ip)
 	(void)eth_frame(n, to ? to : everybody, ETH_TYPE_ARP, (u8 *)a, sizeof(*a), &m);
 }
 
+/* RFC 5227, 2.3: our address is ours; switches and peers learn where it is. */
+void arp_announce(struct netif *n)
+{
+	if (n->ip)
+		arp_send(n, 1, NULL, n->ip);
+}
+
 static void ask(struct neigh *n)
 {
 	const u8 *to = n->state == NUD_PROBE ? n->mac : NULL;

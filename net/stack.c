@@ -135,10 +135,11 @@ int net_configure(const struct net_config *c)
 	net_gateway6 = c->gateway6;
 	if (!ip_is_any(c->ip6))
 		n->addr6[n->nr_addr6++] = (struct ifaddr6){ .ip = c->ip6, .prefix_len = c->prefix_len6 };
-	r = c->port_ctl_fd >= 0 ? nic_port_attach(n, c) : nic_tap_attach(n, c);
+	r = c->port_ctl_fd >= 0 ? nic_port_attach(n, c) : c->is_stream ? nic_stream_attach(n, c) : nic_tap_attach(n, c);
 	if (r)
 		return r;
 	net_lock_get();
+	arp_announce(n);
 	nd_start(n, ip_is_any(c->ip6));
 	net_lock_put();
 	return 0;

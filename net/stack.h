@@ -75,7 +75,9 @@ extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
 extern struct ip_addr net_gateway6; /* configured by hand; IP6_ANY: none */
 int nic_tap_attach(struct netif *n, const struct net_config *c);
+void arp_announce(struct netif *n); /* neigh.c */
 int nic_port_attach(struct netif *n, const struct net_config *c);
+int nic_stream_attach(struct netif *n, const struct net_config *c);
 /* stack.c, [net_lock]: the link of n is gone for good: no route leads there, its TCP connections end with ENETDOWN. */
 void net_link_down(struct netif *n);
 /* tcp_out.c, [net_lock]: a link that answered -EAGAIN has room again. */

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The switch: instances reach each other over it, a foreign source is dropped and counted, garbage in a ring harms only its writer, the end
-# of the daemon is a link that is down and no hang, and it ends with its last port. Needs no privilege but for the uplink's case.
+# of the daemon is a link that is down and no hang, and it ends with its last port. Then the links of other kinds: passt, and ports
+# published through it and through TAP. Cases that need network namespaces are left out when not root.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 jctl=${JCTL:-$top/build/jctl}
@@ -160,5 +161,51 @@ if [ "$(id -u)" = 0 ]; then
 	out=$(ip netns exec "$NS_NAME" timeout 20 sh -c "head -c 20000000 /dev/urandom >$work/f; redis-cli -h $ADDR -x set big <$work/f; redis-cli -h $ADDR --raw get big | head -c 20000000 | cmp - $work/f && echo same")
 	verdict uplink_bulk "$([[ $out == *OK*same* ]]; echo $?)" "$out"
 fi
+# passt: the network of an ordinary user; -p through it and, for TAP, through jctl
+if [ "$(id -u)" = 0 ]; then
+	net_ns host
+	host=$NS_NAME
+	net_ns world
+	ip -n "$host" link add v0 type veth peer name v1 netns "$NS_NAME"
+	ip -n "$host" addr add 10.52.0.2/24 dev v0
+	ip -n "$NS_NAME" addr add 10.52.0.1/24 dev v1
+	ip -n "$host" link set v0 up
+	ip -n "$NS_NAME" link set v1 up
+	ip -n "$host" route add default via 10.52.0.1
+	head -c 20000000 /dev/urandom >"$work/www"
+	(cd "$work" && exec ip netns exec "$NS_NAME" timeout 60 python3 -m http.server 8000 >/dev/null 2>&1) &
+	pids+=($!)
+	wait_for 5 ip netns exec "$NS_NAME" curl -sI http://10.52.0.1:8000/www
+	sum=$(sha256sum <"$work/www")
+	out=$(ip netns exec "$host" setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$jctl" run --net passt -w /tmp -- \
+		sh -c 'curl -s http://10.52.0.1:8000/www | sha256sum' 2>&1)
+	verdict passt_out "$([ "$out" = "$sum" ]; echo $?)" "$out"
+	out=$(ip netns exec "$host" timeout 20 "$jctl" run --net auto -- true 2>&1)
+	verdict auto_says_which "$([[ $out == 'jctl: --net auto: passt'* ]]; echo $?)" "$out"
+	through() { # NAME: redis behind port 6400 of the host
+		local out
+		wait_for 10 ip netns exec "$host" redis-cli -p 6400 ping
+		out=$(ip netns exec "$host" timeout 20 sh -c "redis-cli -p 6400 -x set big <$work/www; redis-cli -p 6400 --raw get big | head -c 20000000 | sha256sum" 2>&1)
+		verdict "$1" "$([[ $out == *OK*"$sum" ]]; echo $?)" "$out"
+		kill $INST 2>/dev/null
+		wait $INST 2>/dev/null
+		rc=0
+		wait_for 5 sh -c "! ip netns exec $host ss -tln | grep -q :6400" || rc=1
+		verdict "$1_ends" $rc "port 6400 is still taken"
+	}
+	args=(redis-server --save '' --appendonly no --protected-mode no --bind 0.0.0.0)
+	ip netns exec "$host" timeout 60 "$jctl" run --net passt -p 6400:6379 -- "${args[@]}" >/dev/null 2>&1 &
+	INST=$!
+	through publish_passt
+	ip -n "$host" tuntap add dev jsw1 mode tap vnet_hdr
+	ip -n "$host" addr add 10.53.0.1/24 dev jsw1
+	ip netns exec "$host" timeout 60 "$jctl" run --net tap:jsw1 --ip 10.53.0.2/24 -p 127.0.0.1:6400:6379 -- "${args[@]}" >/dev/null 2>&1 &
+	INST=$!
+	through publish_tap
+fi
+out=$(timeout 20 "$jctl" run -p 80:80 true 2>&1)
+verdict publish_needs_net "$([[ $? = 125 && $out == *network* ]]; echo $?)" "$out"
+out=$(timeout 20 "$jctl" run --net passt -p 80:x true 2>&1)
+verdict publish_syntax "$([[ $? = 125 && $out == *"bad port"* ]]; echo $?)" "$out"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -76,6 +76,7 @@ struct jabi_stdio {
 
 #define JABI_NET_NONE 0 /* loopback only */
 #define JABI_NET_TAP  1
+#define JABI_NET_STREAM 3 /* tap_fd: stream socket, each frame behind its length (4 bytes, network order) */
 #define JABI_NET_PORT 2 /* of the switch (jabi_port.h); the port_* descriptors */
 struct jabi_net {
 	__u32 kind;

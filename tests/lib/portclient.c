@@ -79,7 +79,7 @@ static bool put(struct client *c, const u8 *frame, u32 len)
 }
 
 /* The next frame within ms, its length; 0: none came. */
-static u32 get(struct client *c, u8 *frame, int ms)
+static u32 get_any(struct client *c, u8 *frame, int ms)
 {
 	struct pollfd p = { .fd = c->bell, .events = POLLIN };
 	struct jabi_desc d;
@@ -99,6 +99,17 @@ static u32 get(struct client *c, u8 *frame, int ms)
 	memcpy(frame, c->rx.data + d.off, d.len);
 	lane_rx_done(&c->rx);
 	return d.len;
+}
+
+/* The next one to c alone: instances beside us talk to everybody (neighbour discovery). */
+static u32 get(struct client *c, u8 *frame, int ms)
+{
+	u32 len;
+
+	do
+		len = get_any(c, frame, ms);
+	while (len && memcmp(frame, c->m.mac, 6));
+	return len;
 }
 
 /* An IPv4 frame from a to b with a mark at its end. */

@@ -212,6 +212,11 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->tap_name = v + 4;
 		return 0;
 	}
+	c->is_net_auto = !strcmp(v, "auto");
+	if (c->is_net_auto || !strcmp(v, "passt")) {
+		c->net = JABI_NET_STREAM;
+		return 0;
+	}
 	if (!strcmp(v, "switch")) {
 		c->net = JABI_NET_PORT;
 		c->switch_name = "default";
@@ -222,8 +227,55 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->switch_name = v + 7;
 		return 0;
 	}
-	return jctl_fail("give none, tap, tap:IF, switch or switch:NAME (IF up to 15, NAME up to 32 characters)",
+	return jctl_fail("give none, tap, tap:IF, switch, switch:NAME, passt or auto (IF up to 15, NAME up to 32 characters)",
 			 "%s: bad network \"%s\"", where, v);
+}
+
+static int parse_port(const char *s, u16 *out)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+
+	if (*s < '0' || *s > '9' || *end || n < 1 || n > 65535)
+		return -1;
+	*out = (u16)n;
+	return 0;
+}
+
+/* [ADDR:]HOSTPORT:PORT[/udp] */
+static int set_publish(struct run_config *c, const char *v, const char *where)
+{
+	struct config_publish *p = &c->publish[c->nr_publish];
+	char text[64], *slash, *port, *host;
+	struct in_addr in = { 0 };
+
+	if (c->nr_publish == CONFIG_MAX_PORTS)
+		return jctl_fail(NULL, "%s: more than %d ports", where, CONFIG_MAX_PORTS);
+	if (strlen(v) >= sizeof(text))
+		goto err_syntax;
+	strcpy(text, v);
+	slash = strchr(text, '/');
+	if (slash)
+		*slash++ = 0;
+	p->is_udp = slash && !strcmp(slash, "udp");
+	port = strrchr(text, ':');
+	if (!port || (slash && !p->is_udp && strcmp(slash, "tcp")))
+		goto err_syntax;
+	*port++ = 0;
+	host = strrchr(text, ':');
+	if (host) {
+		*host++ = 0;
+		if (inet_pton(AF_INET, text, &in) != 1)
+			goto err_syntax;
+	}
+	p->host_ip = in.s_addr;
+	if (parse_port(host ? host : text, &p->host_port) || parse_port(port, &p->port))
+		goto err_syntax;
+	c->nr_publish++;
+	return 0;
+
+err_syntax:
+	return jctl_fail("write [ADDR:]HOSTPORT:PORT or the same with /udp", "%s: bad port \"%s\"", where, v);
 }
 
 static int set_ip(struct run_config *c, const char *v, const char *where)
@@ -310,7 +362,9 @@ static const struct option_row rows[] = {
 	{ "workdir", 'w', VALUE, set_workdir, "DIR", "working directory in the instance" },
 	{ "hostname", 0, VALUE, set_hostname, "NAME", "host name the program sees" },
 	{ "name", 0, VALUE, set_name, "NAME", "name of the instance" },
-	{ "net", 0, VALUE, set_net, "none|tap[:IF]|switch[:NAME]", "network (default none: loopback only)" },
+	{ "net", 0, VALUE, set_net, "KIND",
+	  "none (default: loopback only), tap[:IF], switch[:NAME], passt or auto" },
+	{ "publish", 'p', VALUE, set_publish, "[ADDR:]PORT:PORT[/udp]", "a port of the host leads to one of the instance" },
 	{ "ip", 0, VALUE, set_ip, "ADDR/LEN", "address of the instance; again for the other family" },
 	{ "gw", 0, VALUE, set_gw, "ADDR", "default gateway, of either family" },
 	{ "strace", 0, OPTIONAL, set_strace, "FILE", "print system calls (to FILE)" },
@@ -432,10 +486,12 @@ static int check_whole(const struct run_config *c)
 	if (c->net == JABI_NET_TAP && !c->ip4 && !c->has_ip6)
 		return jctl_fail("add --ip ADDR/LEN", "--net tap without an address");
 	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4 || c->has_ip6 || c->has_gw6))
-		return jctl_fail("add --net tap or --net switch, or leave it out",
+		return jctl_fail("add --net tap, switch or passt, or leave it out",
 				 "--ip and --gw mean nothing without a network");
 	if (c->has_gw6 && !c->has_ip6)
 		return jctl_fail("add --ip with an IPv6 address, or leave the gateway to router advertisements", "--gw is of IPv6, --ip is not");
+	if (c->nr_publish && c->net == JABI_NET_NONE)
+		return jctl_fail("add --net passt", "-p means nothing without a network");
 	if (c->gw4 && c->ip4 && c->prefix_len < 32 &&
 	    ((ntohl(c->gw4) ^ ntohl(c->ip4)) >> (32 - c->prefix_len)))
 		return jctl_fail("give a gateway in the subnet of --ip",

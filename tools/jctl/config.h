@@ -8,10 +8,18 @@
 
 #define CONFIG_MAX_VOLUMES 64
 #define CONFIG_MAX_ENV	   1024
+#define CONFIG_MAX_PORTS   64
 
 struct config_volume {
 	char *src, *dst;
 	bool is_ro;
+};
+
+/* -p: a port of the host that leads to one of the instance. */
+struct config_publish {
+	u32 host_ip; /* network byte order, 0 = all */
+	u16 host_port, port;
+	bool is_udp;
 };
 
 struct run_config {
@@ -30,6 +38,9 @@ struct run_config {
 	u32 net; /* JABI_NET_* */
 	const char *tap_name;
 	const char *switch_name;
+	struct config_publish publish[CONFIG_MAX_PORTS];
+	unsigned nr_publish;
+	bool is_net_auto;
 	u32 ip4, gw4; /* network byte order */
 	u32 prefix_len;
 	u8 ip6[16], gw6[16]; /* all zeros: none */

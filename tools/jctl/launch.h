@@ -50,6 +50,13 @@ int ring_probe(const char **step);
 /* switch.c: --net switch: a port of the switch, which is started if need be. */
 int port_attach(struct launch *l) must_check;
 
+/* passt.c: --net passt: a passt process at the other end of a stream socket. */
+int passt_start(struct launch *l) must_check;
+/* --net auto: the best that the caller may use; says which on stderr. Changes c->net. */
+int net_choose(struct run_config *c) must_check;
+/* publish.c: -p for the kinds of network that do not do it themselves: a process that passes connections on. */
+int publish_start(struct launch *l) must_check;
+
 /* confine.c, in the instance's process before the exec. -errno; *step names what failed. */
 int confine_drop_privilege(const struct launch *l, const char **step) must_check;
 int confine_landlock(const struct launch *l, const char **step) must_check;

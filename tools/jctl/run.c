@@ -55,7 +55,7 @@ int cmd_run(int argc, char **argv)
 	if (tidy_descriptors())
 		return EXIT_JCTL;
 	launch_init(&l, &config);
-	if (host_files_open(&l) || tap_create(&l) || port_attach(&l) || ring_create(&l) || boot_fill(&l) || filter_add(&l) ||
+	if (host_files_open(&l) || net_choose(&config) || tap_create(&l) || port_attach(&l) || passt_start(&l) || publish_start(&l) || ring_create(&l) || boot_fill(&l) || filter_add(&l) ||
 	    boot_write(&l))
 		return EXIT_JCTL;
 	return supervise_run(&l);

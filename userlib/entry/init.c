@@ -74,7 +74,8 @@ static int build_root(struct path *root)
 static int setup_net(void)
 {
 	const struct jabi_net *n = &boot->net;
-	struct net_config c = { .tap_fd = n->kind == JABI_NET_TAP ? n->tap_fd : -1,
+	struct net_config c = { .tap_fd = n->kind == JABI_NET_TAP || n->kind == JABI_NET_STREAM ? n->tap_fd : -1,
+				.is_stream = n->kind == JABI_NET_STREAM,
 				.mtu = n->mtu,
 				.vnet_hdr = n->vnet_hdr,
 				.offload = n->offload,

@@ -268,7 +268,7 @@ static void sleep_as_watcher(struct kthread *kt)
 		p[n++] = (struct pollfd){ .fd = host_ring_fd, .events = POLLIN };
 	for (struct poll_source *s = sources; s && n < 8; s = s->next)
 		if (s->host_fd >= 0)
-			p[n++] = (struct pollfd){ .fd = s->host_fd, .events = POLLIN };
+			p[n++] = (struct pollfd){ .fd = s->host_fd, .events = (short)(POLLIN | load_relaxed(&s->also)) };
 	some = arm_sources(true);
 	first_waiter = n;
 	n = collect_fds(p, n, ARRAY_SIZE(p));

@@ -30,6 +30,7 @@ struct poll_source {
 	bool (*may_spin)(void *arg); /* may be NULL; false: polling on would keep the other side from running */
 	void *arg;
 	int host_fd;	/* also waited for (POLLIN) when the whole instance sleeps; -1 if none */
+	u16 also;	/* [a] poll(2) events waited for beside POLLIN */
 	u32 busy;	/* scheduler's own */
 	struct poll_source *next;
 };
