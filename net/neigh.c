@@ -96,6 +96,15 @@ static void forget(struct neigh *n)
 	slab_free(&neigh_slab, n);
 }
 
+void neigh_flush(const struct netif *on)
+{
+	struct neigh *n, *next;
+
+	list_for_each_safe(n, next, &all, all_link)
+		if (n->on == on)
+			forget(n);
+}
+
 /* Unresolved entries go first (a scan must not push out the neighbours in use), then the one not used longest. */
 static void make_room(void)
 {

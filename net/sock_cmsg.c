@@ -88,7 +88,7 @@ void cmsg_of_dgram(struct sock *s, const struct dgram *d, struct net_cmsgs *cm)
 	if (s->family == 10 && s->rx_opts & RX_PKTINFO6) {
 		struct { struct ip_addr dst; int ifindex; } pi = { d->dst, d->ifindex };
 
-		cmsg_put(cm, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof(pi));
+		cmsg_put(cm, IPPROTO_IPV6, IPV6_PKTINFO, &pi, 20); /* struct in6_pktinfo */
 	}
 	if (ip_is4(d->dst))
 		return of_v4(s, d, cm);

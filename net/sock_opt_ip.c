@@ -243,7 +243,7 @@ static int path_mtu(struct sock *s, int *v)
 {
 	if (!s->connected && !(s->tcp && s->rport))
 		return -ENOTCONN;
-	*v = (int)ip_mtu(s->rip);
+	*v = (int)MIN(ip_mtu(s->rip), ip_is4(s->rip) ? 65535u : ~0u);
 	return 0;
 }
 
@@ -272,7 +272,7 @@ int sock_get_ip(struct sock *s, int name, int *v)
 int sock_get_ip6(struct sock *s, int name, int *v)
 {
 	if (s->family != 10)
-		return -ENOPROTOOPT;
+		return -EOPNOTSUPP;
 	switch (name) {
 	case IPV6_V6ONLY: *v = s->v6only; return 0;
 	case IPV6_UNICAST_HOPS: *v = s->hops; return 0;

@@ -155,6 +155,7 @@ void net_link_down(struct netif *n)
 	struct sock *s, *next;
 
 	n->flags &= ~(u32)IFF_RUNNING;
+	neigh_flush(n);
 	net_changed(NET_CHANGE_LINK);
 	list_for_each_safe(s, next, &net_socks, all_link)
 		if (!s->dead && s->tcp && s->tcp->state != TCP_CLOSED && s->tcp->state != TCP_LISTEN && !ip_is_local(s->rip))
