@@ -29,6 +29,7 @@ part "unit tests" make -s --no-print-directory -C "$top" unit
 part "guest programs" "$top/tests/run_guest.sh"
 part "jctl" "$top/tests/run_jctl.sh"
 part "switch" "$top/tests/run_switch.sh"
+[ "$(id -u)" != 0 ] || part "network over TAP, both families" "$top/tests/run_net.sh"
 part "hostile program" "$top/tests/run_hostile.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
 [ "${1:-}" = long ] || part "redis over TAP" "$top/tests/redis_matrix.sh" 10000

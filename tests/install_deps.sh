@@ -10,7 +10,7 @@ build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libcap-
 demo="iproute2 redis-server redis-tools gawk"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
 	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
-	redis-tools passt tshark stress-ng iproute2 procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
+	redis-tools passt tshark stress-ng iproute2 iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;

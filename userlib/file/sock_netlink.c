@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AF_NETLINK, NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3), ip(8) and Go's net package ask for. Changes
+ * AF_NETLINK. NETLINK_SOCK_DIAG: dumps of IP sockets. NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3), ip(8) and Go's net package ask for. Changes
  * are refused (-EPERM); multicast groups may be joined and stay silent. NETLINK_KOBJECT_UEVENT sockets exist and never receive anything.
  */
 #include "net/net.h"
@@ -9,9 +9,11 @@
 #include "userlib/file/socket.h"
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 
 #define CHUNK_BYTES 8192u
 #define F_INET 2
@@ -35,6 +37,7 @@ struct nlsock {
 	u32 nr;		   /* [lock] */
 	u32 port;	   /* [a] */
 	u32 groups;
+	int protocol; /* [I] */
 	u32 rcvbuf, sndbuf;
 	s64 rcvtimeo;
 	struct waitq wait;
@@ -148,10 +151,16 @@ static void attr_ip(struct reply *r, u16 type, struct ip_addr a)
 		attr(r, type, &a, sizeof(a));
 }
 
+static u32 addr_flags(const struct net_addrinfo *a)
+{
+	return (a->autoconf ? 0 : IFA_F_PERMANENT) | (a->optimistic ? IFA_F_OPTIMISTIC | IFA_F_TENTATIVE : 0) | (a->preferred_s == 0 ? IFA_F_DEPRECATED : 0);
+}
+
 static void put_addr(struct reply *r, const struct net_ifinfo *i, const struct net_addrinfo *a)
 {
+	struct ifa_cacheinfo ci = { .ifa_prefered = (u32)a->preferred_s, .ifa_valid = (u32)a->valid_s };
 	bool v4 = ip_is4(a->ip);
-	struct ifaddrmsg m = { .ifa_family = v4 ? F_INET : F_INET6, .ifa_prefixlen = (u8)a->prefix_len, .ifa_flags = IFA_F_PERMANENT,
+	struct ifaddrmsg m = { .ifa_family = v4 ? F_INET : F_INET6, .ifa_prefixlen = (u8)a->prefix_len, .ifa_flags = (u8)addr_flags(a),
 			       .ifa_scope = ip_is_loopback(a->ip) ? RT_SCOPE_HOST : ip_is_link_local(a->ip) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 			       .ifa_index = (u32)i->index };
 	u32 mask = v4 && a->prefix_len ? __builtin_bswap32(~0u << (32 - a->prefix_len)) : 0;
@@ -164,7 +173,8 @@ static void put_addr(struct reply *r, const struct net_ifinfo *i, const struct n
 			attr_u32(r, IFA_BROADCAST, ip4_of(a->ip) | ~mask);
 		attr(r, IFA_LABEL, i->name, (u32)strnlen(i->name, 15) + 1);
 	}
-	attr_u32(r, IFA_FLAGS, IFA_F_PERMANENT);
+	attr(r, IFA_CACHEINFO, &ci, sizeof(ci));
+	attr_u32(r, IFA_FLAGS, addr_flags(a));
 	end(r);
 }
 
@@ -251,11 +261,12 @@ static int dump(struct reply *r, u16 type, u8 family)
 /* One link by index or name; one route by destination. */
 static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len)
 {
-	struct net_routeinfo ri, best = { .prefix_len = 0 };
+	struct net_routeinfo ri;
 	struct net_ifinfo ii;
 	struct ifinfomsg m;
-	bool found = false, is6;
 	struct ip_addr dst = IP4_ANY;
+	bool is6;
+	int err;
 
 	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(m)) {
 		memcpy(&m, body, sizeof(m));
@@ -277,17 +288,52 @@ static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u3
 	if (is6 && len < sizeof(struct rtmsg) + 20)
 		return -EINVAL;
 	memcpy(is6 ? dst.b : dst.b + 12, body + sizeof(struct rtmsg) + 4, is6 ? 16 : 4);
-	for (unsigned i = 0; !net_routeinfo(i, &ri); i++) {
-		if (ri.v6 == is6 && ip_in_prefix(dst, ri.dst, ri.prefix_len) && (!found || ri.prefix_len > best.prefix_len)) {
-			best = ri;
-			found = true;
-		}
-	}
-	if (!found)
-		return -ENETUNREACH;
-	best.dst = dst;
-	best.prefix_len = is6 ? 128 : 32;
-	put_route(r, &best);
+	err = net_route_get(dst, &ri);
+	if (!err)
+		put_route(r, &ri);
+	return err;
+}
+
+/* ---- NETLINK_SOCK_DIAG, as ss(8) asks ---- */
+
+static void put_diag(struct reply *r, const struct net_sockinfo *si)
+{
+	bool v4 = si->family == F_INET;
+	struct inet_diag_msg m = { .idiag_family = (u8)si->family, .idiag_state = (u8)si->state, .idiag_rqueue = si->rx_queue,
+				   .idiag_wqueue = si->tx_queue, .idiag_uid = si->uid, .idiag_inode = (u32)si->inode };
+
+	m.id.idiag_sport = __builtin_bswap16(si->lport);
+	m.id.idiag_dport = __builtin_bswap16(si->rport);
+	memcpy(m.id.idiag_src, v4 ? &si->lip.w[3] : &si->lip.w[0], v4 ? 4 : 16);
+	memcpy(m.id.idiag_dst, v4 ? &si->rip.w[3] : &si->rip.w[0], v4 ? 4 : 16);
+	m.id.idiag_cookie[0] = (u32)si->inode;
+	m.id.idiag_cookie[1] = (u32)(si->inode >> 32);
+	begin(r, SOCK_DIAG_BY_FAMILY, &m, sizeof(m));
+	end(r);
+}
+
+/* IP sockets only: of the others the reader finds /proc. */
+static int diag(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len)
+{
+	struct inet_diag_req_v2 q;
+	struct net_sockinfo si;
+	int zero = 0;
+
+	if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || len < 1)
+		return -EINVAL;
+	if (body[0] != F_INET && body[0] != F_INET6)
+		return -ENOENT;
+	if (len < sizeof(q))
+		return -EINVAL;
+	memcpy(&q, body, sizeof(q));
+	if ((h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		return -EOPNOTSUPP;
+	r->flags = NLM_F_MULTI;
+	for (unsigned n = 0; !net_sockinfo(n, q.sdiag_protocol, &si); n++)
+		if (si.family == q.sdiag_family && q.idiag_states >> si.state & 1)
+			put_diag(r, &si);
+	begin(r, NLMSG_DONE, &zero, sizeof(zero));
+	end(r);
 	return 0;
 }
 
@@ -300,6 +346,8 @@ static void handle(struct nlsock *s, const struct nlmsghdr *h, const u8 *body, u
 	list_init(&r.chunks);
 	if (h->nlmsg_type < NLMSG_MIN_TYPE) {
 		err = 0;
+	} else if (s->protocol == NETLINK_SOCK_DIAG) {
+		err = diag(&r, h, body, len);
 	} else if (kind != 2) {
 		err = -EPERM;
 	} else if ((h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
@@ -339,7 +387,7 @@ static ssize nl_send(struct socket *so, struct sock_msg *m)
 		kmem_free(buf, total + 1);
 		return -EFAULT;
 	}
-	while (so->protocol == NETLINK_ROUTE && total - at >= sizeof(struct nlmsghdr)) {
+	while ((so->protocol == NETLINK_ROUTE || so->protocol == NETLINK_SOCK_DIAG) && total - at >= sizeof(struct nlmsghdr)) {
 		struct nlmsghdr h;
 
 		memcpy(&h, buf + at, sizeof(h));
@@ -553,11 +601,12 @@ int netlink_socket_create(int type, int protocol, unsigned flags, struct file **
 
 	if (type != 2 && type != 3)
 		return -ESOCKTNOSUPPORT;
-	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT && protocol != NETLINK_SOCK_DIAG)
 		return -EPROTONOSUPPORT;
 	s = slab_zalloc(&nlsock_slab);
 	if (!s)
 		return -ENOMEM;
+	s->protocol = protocol;
 	list_init(&s->queue);
 	waitq_init(&s->wait);
 	s->rcvbuf = s->sndbuf = 212992;
