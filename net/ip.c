@@ -286,7 +286,8 @@ void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 	if (group ? !mcast_is_member(n, ip4_addr(h.dst)) : !bcast && (!is_local4(h.dst) || (n != &net_lo && h.dst != n->ip)))
 		return net_drop(NET_DROP_not_ours);
 	/* Sources that cannot be: loopback from the wire, groups, our own address coming from outside. */
-	if ((be32(h.src) >> 28) >= 14 || (n != &net_lo && ((h.src & net_lo.mask) == (net_lo.ip & net_lo.mask) || (h.src && h.src == n->ip && !group && !bcast))))
+	if ((be32(h.src) >> 28) >= 14 ||
+	    (n != &net_lo && ((h.src & net_lo.mask) == (net_lo.ip & net_lo.mask) || (h.src && h.src == n->ip && !group && !bcast))))
 		return net_drop(NET_DROP_not_ours);
 	if (h.frag & be16(0x3fff))
 		return ip_frag_input(n, p, hlen, total);

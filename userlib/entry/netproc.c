@@ -196,7 +196,7 @@ static int show_snmp(char *buf, size_t size)
 {
 	static const char *const ip[] = { "InReceives", "InHdrErrors", "InDelivers", "OutRequests", "ReasmOKs", "ReasmFails", "FragCreates" };
 	static const char *const icmp[] = { "InMsgs", "OutMsgs", "InEchos", "OutEchoReps", "OutDestUnreachs" };
-	static const char *const udp[] = { "InDatagrams", "NoPorts", "OutDatagrams" };
+	static const char *const udp[] = { "InDatagrams", "NoPorts", "InErrors", "OutDatagrams", "RcvbufErrors", "SndbufErrors", "InCsumErrors" };
 	struct out o = { buf, size, 0 };
 
 	put_group(&o, "Ip", "Ip", ip, ARRAY_SIZE(ip));
@@ -208,6 +208,47 @@ static int show_snmp(char *buf, size_t size)
 	    net_counter(NET_TcpInSegs), net_counter(NET_TcpOutSegs), net_counter(NET_TcpRetransSegs), net_counter(NET_TcpInErrs),
 	    net_counter(NET_TcpOutRsts));
 	put_group(&o, "Udp", "Udp", udp, ARRAY_SIZE(udp));
+	return (int)o.len;
+}
+
+/* A counter a line, under Linux's names. */
+static int show_snmp6(char *buf, size_t size)
+{
+	static const struct { const char *group, *name; } rows[] = {
+		{ "Ip6", "InReceives" }, { "Ip6", "InHdrErrors" }, { "Ip6", "InDelivers" }, { "Ip6", "OutRequests" }, { "Ip6", "FragCreates" },
+		{ "Icmp6", "InMsgs" }, { "Icmp6", "InErrors" }, { "Icmp6", "OutMsgs" }, { "Icmp6", "InEchos" }, { "Icmp6", "OutEchoReplies" },
+		{ "Icmp6", "OutDestUnreachs" }, { "Udp6", "InDatagrams" }, { "Udp6", "NoPorts" }, { "Udp6", "OutDatagrams" },
+	};
+	struct out o = { buf, size, 0 };
+	char name[40];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		fmt(name, sizeof(name), "%s%s", rows[i].group, rows[i].name);
+		put(&o, "%-32s\t%lu\n", name, counter(rows[i].group, rows[i].name));
+	}
+	return (int)o.len;
+}
+
+static void put_hex(struct out *o, struct ip_addr a)
+{
+	for (int i = 0; i < 16; i++)
+		put(o, "%02x", a.b[i]);
+}
+
+static int show_ipv6_route(char *buf, size_t size)
+{
+	struct out o = { buf, size, 0 };
+	struct net_routeinfo ri;
+	struct net_ifinfo ii;
+
+	for (unsigned n = 0; !net_routeinfo(n, &ri); n++) {
+		if (!ri.v6 || net_ifinfo(ri.ifindex, &ii))
+			continue;
+		put_hex(&o, ri.dst);
+		put(&o, " %02x 00000000000000000000000000000000 00 ", ri.prefix_len);
+		put_hex(&o, ri.gateway);
+		put(&o, " 00000100 00000001 00000000 %08x %8s\n", 1u | (ip_is_any(ri.gateway) ? 0 : 2u), ii.name);
+	}
 	return (int)o.len;
 }
 
@@ -294,9 +335,11 @@ void netproc_init(void)
 	procfs_register_net("arp", show_arp);
 	procfs_register_net("dev", show_dev);
 	procfs_register_net("if_inet6", show_if_inet6);
+	procfs_register_net("ipv6_route", show_ipv6_route);
 	procfs_register_net("netstat", show_netstat);
 	procfs_register_net("route", show_route);
 	procfs_register_net("snmp", show_snmp);
+	procfs_register_net("snmp6", show_snmp6);
 	procfs_register_net("unix", unix_show);
 	procfs_register_net("sockstat", show_sockstat);
 	procfs_register_net("sockstat6", show_sockstat6);

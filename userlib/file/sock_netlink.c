@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AF_NETLINK. NETLINK_SOCK_DIAG: dumps of IP sockets. NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3), ip(8) and Go's net package ask for. Changes
+ * AF_NETLINK. NETLINK_SOCK_DIAG: dumps of IP sockets, without attributes.
+ * NETLINK_ROUTE: dumps of links, addresses, routes and neighbours, as getifaddrs(3), ip(8) and Go's net package ask for. Changes
  * are refused (-EPERM); multicast groups may be joined and stay silent. NETLINK_KOBJECT_UEVENT sockets exist and never receive anything.
  */
 #include "net/net.h"
