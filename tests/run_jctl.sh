@@ -123,14 +123,19 @@ verdict patched_when_settled "$([ "$(trapped)" -lt 1000 ]; echo $?)" "$(trapped)
 
 # Reads that wait for the disk: the rest of the instance goes on meanwhile, through the host's io_uring where there is one.
 ring_count() { sed -n "s/^junction: \(.* \)\?\([0-9][0-9]*\) $1.* through the ring\$/\2/p" "$work/err" | head -1; }
-cold() { # NAME MODE OPTION...: a cold file read or synced by the guest program; stdout in $work/out
-	local what=$1 mode=$2 rc
+went_on() { sed -n 's/.*the counter went on in \([0-9]*\) of.*/\1/p' "$work/out"; }
+cold() { # NAME MODE OPTION...: a cold file read or synced by the guest program; stdout in $work/out. Again if the disk was faster than we.
+	local what=$1 mode=$2 rc=1
 	shift 2
-	"$work/misses" make "$data/file"
-	rc=$?
-	[ $rc = 77 ] && return 77
-	timeout 60 "$jctl" run --name $name --stats "$@" -- "$work/misses" "$mode" "$data/file" >"$work/out" 2>"$work/err" </dev/null
-	verdict "$what" "$([ $? = 0 ]; echo $?)" "$(head -1 "$work/out") $(grep -v "^junction" "$work/err" | head -1)"
+	for _ in 1 2 3 4 5 6 7 8; do
+		"$work/misses" make "$data/file"
+		[ $? = 77 ] && return 77
+		timeout 60 "$jctl" run --name $name --stats "$@" -- "$work/misses" "$mode" "$data/file" >"$work/out" 2>"$work/err" </dev/null
+		rc=$?
+		[ $rc = 0 ] && [ "$(ring_count reads)" = 0 ] && [ "$(ring_count syncs)" = 0 ] && continue
+		break
+	done
+	verdict "$what" $rc "$(head -1 "$work/out") $(grep -v "^junction" "$work/err" | head -1)"
 }
 data=$(mktemp -d "${TEST_DISK_DIR:-/var/tmp}/jctl.XXXXXX") || exit 1
 trap 'rm -rf "$work" "$data"' EXIT
@@ -138,15 +143,17 @@ cc -std=gnu11 -O1 -pthread -Wno-unused-result -o "$work/misses" "$top/tests/gues
 if ! "$jctl" doctor | grep -q '^yes *io_uring'; then
 	echo "note: no io_uring on this host: reads that wait for the disk are not tested"
 elif cold ring_read read --cores 1; then
-	verdict ring_read_used "$([ "$(ring_count reads)" -gt 100 ]; echo $?)" "$(ring_count reads) reads through the ring"
+	verdict ring_read_used "$([ "$(ring_count reads)" -gt 0 ]; echo $?)" "$(ring_count reads) reads through the ring"
+	# How many are needed depends on how fast the disk is; the counter goes on in each of them.
+	verdict ring_read_parks "$([ "$(went_on)" -ge $(($(ring_count reads) / 2)) ]; echo $?)" "$(cat "$work/out"), $(ring_count reads) through the ring"
 	cold ring_fork fork --cores 2
-	verdict ring_fork_used "$([ "$(ring_count reads)" -gt 20 ]; echo $?)" "$(ring_count reads) reads through the ring"
+	verdict ring_fork_used "$([ "$(ring_count reads)" -gt 0 ]; echo $?)" "$(ring_count reads) reads through the ring"
 	cold ring_sync sync --cores 1 --rw
+	verdict ring_sync_parks "$([ "$(went_on)" -ge 15 ]; echo $?)" "$(cat "$work/out")"
 	verdict ring_sync_used "$([ "$(ring_count syncs)" -ge 20 ]; echo $?)" "$(ring_count syncs) syncs through the ring"
 	"$work/misses" make "$data/file"
 	timeout 60 "$jctl" run --name $name --stats -- cksum <"$data/file" >"$work/out" 2>"$work/err"
 	verdict ring_stdin "$([ "$(cat "$work/out")" = "$(cksum <"$data/file")" ]; echo $?)" "$(head -1 "$work/out")"
-	verdict ring_stdin_used "$([ "$(ring_count reads)" -gt 0 ]; echo $?)" "$(ring_count reads) reads through the ring"
 else
 	echo "note: $data is on a file system without RWF_NOWAIT: set TEST_DISK_DIR to test reads that wait for the disk"
 fi

