@@ -20,6 +20,7 @@ int eth_frame(struct netif *n, const u8 *dst, u16 type, u8 *l3, u32 len, const s
 		em.csum_start = (u16)(em.csum_start + sizeof(*e));
 	if (em.hdr_len)
 		em.hdr_len = (u16)(em.hdr_len + sizeof(*e));
+	pcap_frame((u8 *)e, len + (u32)sizeof(*e), true);
 	packet_tap(n, (u8 *)e, len + (u32)sizeof(*e), true);
 	return n->ops->send(n, (u8 *)e, len + (u32)sizeof(*e), &em);
 }
@@ -47,6 +48,7 @@ void eth_input(struct netif *n, const u8 *f, u32 len, bool csum_ok)
 
 	if (len < sizeof(*e))
 		return net_drop(NET_DROP_runt);
+	pcap_frame(f, len, false);
 	packet_tap(n, f, len, false);
 	if (memcmp(e->dst, n->mac, 6) && !(e->dst[0] & 1))
 		return net_drop(NET_DROP_not_ours);

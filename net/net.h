@@ -63,6 +63,7 @@ struct net_config {
 	u32 prefix_len;
 	struct ip_addr ip6, gateway6; /* IP6_ANY: autoconfiguration (RFC 4862) */
 	u32 prefix_len6;
+	int pcap_fd;	 /* frames are copied there; -1: no */
 	bool is_stream;	 /* tap_fd is a stream socket with framed packets */
 	int port_ctl_fd; /* -1: no port of the switch; else instead of tap_fd */
 	int port_link_fd, port_bell_fd, port_kick_fd;

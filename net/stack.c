@@ -139,6 +139,7 @@ int net_configure(const struct net_config *c)
 	if (r)
 		return r;
 	net_lock_get();
+	pcap_start(c->pcap_fd);
 	arp_announce(n);
 	nd_start(n, ip_is_any(c->ip6));
 	net_lock_put();

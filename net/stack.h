@@ -75,6 +75,15 @@ extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
 extern struct ip_addr net_gateway6; /* configured by hand; IP6_ANY: none */
 int nic_tap_attach(struct netif *n, const struct net_config *c);
+/* pcap.c, [net_lock]: frames to the file of --pcap. */
+extern int net_pcap_fd;
+void pcap_start(int fd);
+void pcap_frame_slow(const u8 *frame, u32 len, bool out);
+static inline void pcap_frame(const u8 *frame, u32 len, bool out)
+{
+	if (unlikely(net_pcap_fd >= 0))
+		pcap_frame_slow(frame, len, out);
+}
 void arp_announce(struct netif *n); /* neigh.c */
 int nic_port_attach(struct netif *n, const struct net_config *c);
 int nic_stream_attach(struct netif *n, const struct net_config *c);

@@ -107,6 +107,11 @@ verdict garbage_harms_itself $rc "$out"
 out=$(client t1 redis-cli -h "$ADDR" ping)
 verdict alive_after_garbage "$([ "$out" = PONG ]; echo $?)" "$out"
 
+# what passes is captured, in a form that tshark reads
+out=$(timeout 30 "$jctl" run --net switch:t1 --pcap "$work/cap" -- redis-cli -h "$ADDR" ping 2>&1 </dev/null)
+out="$out $(tshark -r "$work/cap" -Y 'tcp.port == 6379' -T fields -e ip.dst -e tcp.flags.str 2>/dev/null | head -2 | tr '\n' ' ')"
+verdict pcap "$([[ $out == "PONG $ADDR"*S* && $(capinfos -Tr "$work/cap" 2>&1 | cut -f2) == *pcapng* ]]; echo $?)" "$out; $(capinfos -Tr "$work/cap" 2>&1)"
+
 # a hundred idle ports
 mkfifo "$work/hold"
 "$work/portclient" "$(sock t1)" idle 100 <"$work/hold" >"$work/idle.out" &

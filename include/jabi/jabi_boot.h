@@ -184,7 +184,8 @@ struct jabi_boot {
 	__s32 port_link_fd, port_bell_fd, port_kick_fd; /* JABI_NET_PORT: jabi_port.h, ATTACHED */
 	__u32 port_pad;
 	struct jabi_net6 net6;
-	__u8 reserved[24];
+	__s32 pcap_fd; /* a file that the interface's frames go to (--pcap); -1 = none */
+	__u8 reserved[20];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;

@@ -336,6 +336,14 @@ static int set_strace(struct run_config *c, const char *v, const char *where)
 	return 0;
 }
 
+static int set_pcap(struct run_config *c, const char *v, const char *where)
+{
+	if (!*v)
+		return jctl_fail("name a file", "%s: empty name", where);
+	c->pcap_file = v;
+	return 0;
+}
+
 static int set_stats(struct run_config *c, const char *v, const char *where)
 {
 	(void)v;
@@ -367,6 +375,7 @@ static const struct option_row rows[] = {
 	{ "publish", 'p', VALUE, set_publish, "[ADDR:]PORT:PORT[/udp]", "a port of the host leads to one of the instance" },
 	{ "ip", 0, VALUE, set_ip, "ADDR/LEN", "address of the instance; again for the other family" },
 	{ "gw", 0, VALUE, set_gw, "ADDR", "default gateway, of either family" },
+	{ "pcap", 0, VALUE, set_pcap, "FILE", "copy the interface's frames to FILE (pcapng)" },
 	{ "strace", 0, OPTIONAL, set_strace, "FILE", "print system calls (to FILE)" },
 	{ "stats", 0, FLAG, set_stats, NULL, "print counters at the end" },
 	{ "config", 0, VALUE, set_config, "FILE", "take options from a JSON file" },
@@ -490,6 +499,8 @@ static int check_whole(const struct run_config *c)
 				 "--ip and --gw mean nothing without a network");
 	if (c->has_gw6 && !c->has_ip6)
 		return jctl_fail("add --ip with an IPv6 address, or leave the gateway to router advertisements", "--gw is of IPv6, --ip is not");
+	if (c->pcap_file && c->net == JABI_NET_NONE)
+		return jctl_fail("add --net", "--pcap means nothing without a network");
 	if (c->nr_publish && c->net == JABI_NET_NONE)
 		return jctl_fail("add --net passt", "-p means nothing without a network");
 	if (c->gw4 && c->ip4 && c->prefix_len < 32 &&

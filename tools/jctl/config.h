@@ -41,6 +41,7 @@ struct run_config {
 	struct config_publish publish[CONFIG_MAX_PORTS];
 	unsigned nr_publish;
 	bool is_net_auto;
+	const char *pcap_file;
 	u32 ip4, gw4; /* network byte order */
 	u32 prefix_len;
 	u8 ip6[16], gw6[16]; /* all zeros: none */

@@ -102,9 +102,22 @@ static int open_log(struct launch *l)
 	return 0;
 }
 
+static int open_pcap(struct launch *l)
+{
+	const char *file = l->cfg->pcap_file;
+
+	if (!file)
+		return 0;
+	l->pcap_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	if (l->pcap_fd < 0)
+		return jctl_fail_errno(errno, "name a file you may write", "--pcap %s", file);
+	l->boot.pcap_fd = l->pcap_fd;
+	return 0;
+}
+
 int host_files_open(struct launch *l)
 {
-	if (open_kernel(l) || open_root(l) || open_log(l))
+	if (open_kernel(l) || open_root(l) || open_log(l) || open_pcap(l))
 		return -1;
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
 		if (open_volume(l, i))

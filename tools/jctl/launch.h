@@ -16,6 +16,7 @@ struct launch {
 	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
 	size_t pages_len, pages_cap;
 	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
+	int pcap_fd;
 	int port_sock;	   /* to junctiond */
 	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */

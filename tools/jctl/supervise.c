@@ -67,6 +67,7 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	keep_open(l->log_fd);
 	keep_open(l->strace_fd);
 	keep_open(l->tap_fd);
+	keep_open(l->pcap_fd);
 	for (unsigned i = 0; i < 3; i++)
 		keep_open(l->port_fd[i]);
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
@@ -143,7 +144,7 @@ static int start_instance(struct launch *l)
 /* The instance has these now; a TAP must vanish with it. */
 static void close_instance_side(struct launch *l)
 {
-	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd,
+	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd, &l->pcap_fd,
 			&l->port_sock, &l->port_fd[0], &l->port_fd[1], &l->port_fd[2] };
 
 	ring_close(l);
