@@ -115,7 +115,6 @@ static void rearm(struct tcp_conn *c, const struct tcp_delivery *d)
 {
 	if (c->snd_una == c->snd_nxt) {
 		c->t_rexmit = c->t_probe = c->t_reo = 0;
-		c->tlp_out = false;
 	} else if (d->acked) {
 		tcp_rexmit_start(c);
 		tcp_tlp_arm(c);

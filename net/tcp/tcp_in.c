@@ -155,10 +155,9 @@ static void rst_input(struct tcp_conn *c, const struct tcp_seg *g)
 	tcp_abort(c, c->state == TCP_SYN_RECEIVED ? ECONNREFUSED : c->state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET);
 }
 
-static void time_wait_input(struct tcp_conn *c, const struct tcp_seg *g, s64 now)
+/* In TIME-WAIT: the peer has not seen our last ACK. */
+static void fin_again(struct tcp_conn *c, s64 now)
 {
-	if (!(g->flags & TH_FIN) && !g->len)
-		return;
 	tcp_send_ack(c);
 	c->t_life = now + 2 * TCP_MSL_NS;
 	tcp_timer_update(c);
@@ -180,7 +179,6 @@ static void ecn_input(struct tcp_conn *c, const struct tcp_seg *g)
 static void conn_input(struct tcp_conn *c, struct tcp_seg *g)
 {
 	s64 now = clock_monotonic_ns();
-	bool fin_again = c->state == TCP_TIME_WAIT && g->flags & TH_FIN;
 
 	c->segs_in++;
 	if (c->state == TCP_SYN_SENT)
@@ -192,7 +190,11 @@ static void conn_input(struct tcp_conn *c, struct tcp_seg *g)
 		}
 		return;
 	}
-	if (!paws_ok(c, g, now) || !sequence_ok(c, g))
+	if (!paws_ok(c, g, now))
+		return;
+	if (c->state == TCP_TIME_WAIT && (g->flags & (TH_FIN | TH_RST | TH_SYN)) == TH_FIN && SEQ_LT(g->seq, c->rcv_nxt))
+		return fin_again(c, now);
+	if (!sequence_ok(c, g))
 		return;
 	c->last_rx = now;
 	c->keep_probes = 0;
@@ -206,10 +208,8 @@ static void conn_input(struct tcp_conn *c, struct tcp_seg *g)
 		c->ts_recent = g->o.ts_val;
 		c->ts_recent_ns = now;
 	}
-	if (c->state == TCP_TIME_WAIT) {
-		g->flags |= fin_again ? TH_FIN : 0;
-		return time_wait_input(c, g, now);
-	}
+	if (c->state == TCP_TIME_WAIT)
+		return;
 	ecn_input(c, g);
 	if (!tcp_ack_input(c, g) || c->state == TCP_CLOSED)
 		return;

@@ -309,6 +309,8 @@ static bool send_fresh(struct tcp_conn *c, u32 limit)
 		if (!c->t_rexmit)
 			tcp_rexmit_start(c);
 	}
+	if (c->cwnd < c->ssthresh && c->snd_nxt - c->snd_una >= c->cwnd / 2)
+		c->cwnd_limited = true; /* slow start: half of it in use is reason to double it */
 	return sent;
 }
 

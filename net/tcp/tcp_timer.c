@@ -87,7 +87,7 @@ static void retransmit(struct tcp_conn *c, s64 now)
 	} else {
 		tcp_cc_timeout(c);
 		c->retries++;
-		if (c->retries >= 2)
+		if (c->retries >= 3)
 			tcp_pmtu_black_hole(c);
 		tcp_mark_all_lost(c);
 		tcp_output(c);

@@ -25,7 +25,7 @@ struct frame {
 static struct flow {
 	u16 from, to;
 	u32 edge; /* right edge advertised by `from` */
-	bool known;
+	bool known, scaled;
 } flows[FLOWS];
 static u32 nr_flows;
 static s64 last_arrival;
@@ -69,12 +69,19 @@ static void check_segment(const u8 *p, u32 len)
 	nic_pair_rsts += !!(h.flags & TH_RST);
 	if (!mine || !theirs)
 		return;
-	if (h.flags & TH_SYN)
+	if (h.flags & TH_SYN) {
+		struct tcp_opts o;
+
+		tcp_opt_parse(&o, p + ihl + sizeof(h), hlen - (u32)sizeof(h));
 		mine->known = false;
+		mine->scaled = o.wscale >= 0;
+		if (h.flags & TH_ACK)
+			theirs->scaled = mine->scaled;
+	}
 	if (data && theirs->known && SEQ_GT(seq + data, theirs->edge))
 		breach("data beyond the window", seq + data, theirs->edge);
 	if (h.flags & TH_ACK && !(h.flags & TH_RST)) {
-		wnd = (u32)be16(h.wnd) << (h.flags & TH_SYN ? 0 : TCP_WSCALE);
+		wnd = (u32)be16(h.wnd) << (h.flags & TH_SYN || !mine->scaled ? 0 : TCP_WSCALE);
 		if (mine->known && SEQ_LT(ack + wnd, mine->edge - (1u << TCP_WSCALE)) && SEQ_GEQ(ack + wnd, mine->edge - (1u << 24)))
 			breach("the window shrank", ack + wnd, mine->edge);
 		if (!mine->known || SEQ_GT(ack + wnd, mine->edge))

@@ -423,3 +423,420 @@ static void expect(const struct pkt *want, bool any_time)
 		clock_ns = got->when;
 	last_out = *got;
 }
+
+/* ---- calls ---- */
+
+static const struct {
+	const char *name;
+	int level, opt;
+} sockopts[] = {
+	{ "SO_REUSEADDR", 1, 2 }, { "SO_SNDBUF", 1, 7 }, { "SO_RCVBUF", 1, 8 }, { "SO_KEEPALIVE", 1, 9 }, { "SO_OOBINLINE", 1, 10 },
+	{ "SO_LINGER", 1, 13 }, { "SO_RCVLOWAT", 1, 18 }, { "TCP_NODELAY", 6, 1 }, { "TCP_MAXSEG", 6, 2 }, { "TCP_CORK", 6, 3 },
+	{ "TCP_KEEPIDLE", 6, 4 }, { "TCP_KEEPINTVL", 6, 5 }, { "TCP_KEEPCNT", 6, 6 }, { "TCP_SYNCNT", 6, 7 }, { "TCP_LINGER2", 6, 8 },
+	{ "TCP_DEFER_ACCEPT", 6, 9 }, { "TCP_QUICKACK", 6, 12 }, { "TCP_USER_TIMEOUT", 6, 18 }, { "TCP_NOTSENT_LOWAT", 6, 25 },
+};
+static const struct {
+	const char *name;
+	int value;
+} errnos[] = {
+	{ "EAGAIN", EAGAIN }, { "EPIPE", EPIPE }, { "ECONNRESET", ECONNRESET }, { "ECONNREFUSED", ECONNREFUSED }, { "ETIMEDOUT", ETIMEDOUT },
+	{ "EINPROGRESS", EINPROGRESS }, { "EHOSTUNREACH", EHOSTUNREACH }, { "EINVAL", EINVAL }, { "EADDRNOTAVAIL", EADDRNOTAVAIL },
+	{ "ENOENT", ENOENT }, { "ENOTCONN", ENOTCONN },
+};
+
+static s64 field(const char *f)
+{
+	const struct tcp_conn *c = conn ? conn->tcp : NULL;
+
+	if (!strcmp(f, "half_open"))
+		return lsock->tcp->nr_half;
+	if (!strcmp(f, "waiting"))
+		return lsock->tcp->nr_accept;
+	if (!c)
+		bad("no connection for '%s'", f);
+#define F(n, expr)             \
+	if (!strcmp(f, n))     \
+		return (s64)(expr)
+	F("state", c->state);
+	F("cwnd", c->cwnd / c->mss);
+	F("cwnd_bytes", c->cwnd);
+	F("ssthresh", c->ssthresh / c->mss);
+	F("mss", c->mss);
+	F("rto_ms", c->rto / NSEC_PER_MSEC);
+	F("srtt_ms", c->srtt / NSEC_PER_MSEC);
+	F("ca", c->ca);
+	F("rcvbuf", conn->rcvbuf);
+	F("unsent", c->snd.len - (c->snd_nxt - c->snd_una));
+	F("queued", c->snd.len);
+	F("readable", tcp_readable(c));
+	F("atmark", tcp_at_mark(conn));
+	F("ecn", c->ecn_ok);
+	F("sack", c->sack_ok);
+	F("lost", c->lost_bytes);
+	F("reo_mult", c->reo_mult);
+	F("error", conn->error);
+#undef F
+	bad("field '%s'", f);
+}
+
+static s64 info(const char *f)
+{
+	union {
+		u8 bytes[512];
+		u64 align;
+	} ti;
+	static const struct {
+		const char *name;
+		u32 off, size;
+	} at[] = { /* linux/tcp.h, struct tcp_info */
+		{ "info.state", 0, 1 }, { "info.ca_state", 1, 1 }, { "info.retransmits", 2, 1 }, { "info.probes", 3, 1 }, { "info.options", 5, 1 },
+		{ "info.rto", 8, 4 }, { "info.snd_mss", 16, 4 }, { "info.rcv_mss", 20, 4 }, { "info.unacked", 24, 4 }, { "info.sacked", 28, 4 },
+		{ "info.lost", 32, 4 }, { "info.retrans", 36, 4 }, { "info.pmtu", 60, 4 }, { "info.rtt", 68, 4 }, { "info.snd_ssthresh", 76, 4 },
+		{ "info.snd_cwnd", 80, 4 }, { "info.advmss", 84, 4 }, { "info.total_retrans", 100, 4 }, { "info.bytes_acked", 120, 8 },
+		{ "info.bytes_received", 128, 8 }, { "info.segs_out", 136, 4 }, { "info.segs_in", 140, 4 }, { "info.notsent_bytes", 144, 4 },
+		{ "info.min_rtt", 148, 4 }, { "info.bytes_sent", 200, 8 }, { "info.bytes_retrans", 208, 8 }, { "info.dsack_dups", 216, 4 },
+	};
+	u32 len = sizeof(ti);
+	u64 v = 0;
+
+	if (net_sock_getopt(conn, 6, 11 /* TCP_INFO */, &ti, &len))
+		bad("TCP_INFO");
+	for (u32 i = 0; i < ARRAY_SIZE(at); i++)
+		if (!strcmp(at[i].name, f)) {
+			memcpy(&v, ti.bytes + at[i].off, at[i].size);
+			return (s64)v;
+		}
+	bad("field '%s'", f);
+}
+
+static void result(const char **p, ssize have)
+{
+	char e[24];
+	s64 want;
+
+	skip(p);
+	if (!**p) {
+		if (have < 0)
+			bad("error %zd", have);
+		return;
+	}
+	(void)word(p, "=");
+	skip(p);
+	if (isdigit((unsigned char)**p)) {
+		want = number(p);
+	} else {
+		name(p, e, sizeof(e));
+		want = 0;
+		for (u32 i = 0; i < ARRAY_SIZE(errnos); i++)
+			if (!strcmp(errnos[i].name, e))
+				want = -errnos[i].value;
+		if (!want)
+			bad("errno '%s'", e);
+	}
+	if (want != have)
+		bad("result %zd, expected %ld", have, (long)want);
+}
+
+static ssize send_bytes(u32 n, u32 flags)
+{
+	static u8 buf[1 << 22];
+	struct iov_iter it;
+
+	iter_init_kernel(&it, buf, MIN(n, (u32)sizeof(buf)));
+	return net_sock_send(conn, &it, NULL, flags, true);
+}
+
+static ssize recv_bytes(u32 n, u32 flags)
+{
+	static u8 buf[1 << 20];
+	struct iov_iter it;
+	u32 fl = 0;
+
+	iter_init_kernel(&it, buf, MIN(n, (u32)sizeof(buf)));
+	return net_sock_recv(conn, &it, NULL, flags, true, &fl);
+}
+
+static void set_option(const char **p)
+{
+	char n[24];
+	int v[2] = { 1, 0 };
+
+	name(p, n, sizeof(n));
+	v[!strcmp(n, "SO_LINGER")] = (int)number(p);
+	for (u32 i = 0; i < ARRAY_SIZE(sockopts); i++)
+		if (!strcmp(sockopts[i].name, n)) {
+			struct sock *s = conn ? conn : lsock;
+
+			if (net_sock_setopt(s, sockopts[i].level, sockopts[i].opt, v, sockopts[i].opt == 13 ? 8 : 4))
+				bad("setsockopt %s", n);
+			return;
+		}
+	bad("option '%s'", n);
+}
+
+static void new_socket(struct sock **s)
+{
+	if (!*s && net_sock_create(2, 1, 0, s))
+		bad("socket");
+}
+
+static void do_listen(const char **p)
+{
+	struct net_addr a;
+	int backlog = 16;
+
+	sock_to_addr(2, IP4_ANY, 80, &a);
+	skip(p);
+	if (isdigit((unsigned char)**p))
+		backlog = (int)number(p);
+	new_socket(&lsock);
+	if (net_sock_bind(lsock, &a) || net_sock_listen(lsock, backlog))
+		bad("listen");
+	our_port = 80;
+	peer_port = peer_base = 5000;
+}
+
+static void do_accept(const char **p)
+{
+	struct sock *s = NULL;
+	int r = net_sock_accept(lsock, true, &s);
+
+	if (!r)
+		conn = s;
+	result(p, r);
+}
+
+static void do_connect(const char **p)
+{
+	struct net_addr a;
+	int r;
+
+	sock_to_addr(2, ip4_addr(be32(PEER_IP)), 80, &a);
+	new_socket(&conn);
+	r = net_sock_connect(conn, &a, true);
+	skip(p);
+	if (!**p && r == -EINPROGRESS)
+		return;
+	result(p, r);
+}
+
+static void do_poll(const char **p)
+{
+	static const struct {
+		const char *n;
+		u32 bit;
+	} bits[] = { { "IN", EPOLLIN }, { "OUT", EPOLLOUT }, { "PRI", EPOLLPRI }, { "ERR", EPOLLERR }, { "HUP", EPOLLHUP }, { "RDHUP", EPOLLRDHUP } };
+	u32 want = 0, all = 0, have = net_sock_poll(conn);
+
+	for (u32 i = 0; i < ARRAY_SIZE(bits); i++)
+		all |= bits[i].bit;
+	for (skip(p); **p; skip(p)) {
+		char n[16];
+
+		name(p, n, sizeof(n));
+		for (u32 i = 0; i < ARRAY_SIZE(bits); i++)
+			want |= strcmp(bits[i].n, n) ? 0 : bits[i].bit;
+	}
+	if ((have & all) != want)
+		bad("poll says 0x%x, expected 0x%x", have & all, want);
+}
+
+static void do_check(const char **p, bool counter)
+{
+	char n[32], *dot;
+	s64 have = -1, want;
+
+	name(p, n, sizeof(n));
+	if (counter) {
+		for (int i = 0; i < NET_COUNTER_COUNT; i++)
+			if (!strcmp(net_counter_name((enum net_counter)i), n))
+				have = (s64)(net_counter((enum net_counter)i) - counters[i]);
+		if (have < 0)
+			bad("counter '%s'", n);
+	} else {
+		dot = n + strlen(n);
+		if (word(p, ".")) {
+			*dot++ = '.';
+			name(p, dot, sizeof(n) - (size_t)(dot - n));
+		}
+		have = !strncmp(n, "info.", 5) ? info(n) : field(n);
+	}
+	if (!compare(p, have, &want))
+		bad("%s is %ld, expected other: %ld", n, (long)have, (long)want);
+}
+
+static void do_shutdown(const char **p)
+{
+	int how = word(p, "rdwr") ? 2 : word(p, "rd") ? 0 : (need(p, "wr"), 1);
+
+	result(p, net_sock_shutdown(conn, how));
+}
+
+static void call(const char **p)
+{
+	char n[16];
+	ssize r = 0;
+
+	name(p, n, sizeof(n));
+	if (!strcmp(n, "listen"))
+		return do_listen(p);
+	if (!strcmp(n, "accept"))
+		return do_accept(p);
+	if (!strcmp(n, "connect"))
+		return do_connect(p);
+	if (!strcmp(n, "shutdown"))
+		return do_shutdown(p);
+	if (!strcmp(n, "sockopt"))
+		return set_option(p);
+	if (!strcmp(n, "check"))
+		return do_check(p, false);
+	if (!strcmp(n, "count"))
+		return do_check(p, true);
+	if (!strcmp(n, "poll"))
+		return do_poll(p);
+	if (!strcmp(n, "icmp"))
+		return icmp(p);
+	if (!strcmp(n, "nothing"))
+		return quiet();
+	if (!strcmp(n, "newpeer")) {
+		peer_port++;
+		return;
+	}
+	if (!strcmp(n, "ecn")) {
+		tcp_ecn_mode = (int)number(p);
+		return;
+	}
+	if (!strcmp(n, "close")) {
+		net_sock_close(conn);
+		conn = NULL;
+		return;
+	}
+	if (!strcmp(n, "cc")) {
+		char cc[16];
+
+		new_socket(conn ? &conn : &lsock);
+		name(p, cc, sizeof(cc));
+		return result(p, net_sock_setopt(conn ? conn : lsock, 6, 13, cc, (u32)strlen(cc)));
+	}
+	if (!strcmp(n, "socket")) {
+		new_socket(&conn);
+		return;
+	}
+	if (!strcmp(n, "lsocket")) {
+		new_socket(&lsock);
+		return;
+	}
+	if (!strcmp(n, "write")) {
+		u32 len = (u32)number(p);
+
+		r = send_bytes(len, word(p, "more") ? 0x8000 : 0);
+	} else if (!strcmp(n, "writeoob"))
+		r = send_bytes((u32)number(p), 1);
+	else if (!strcmp(n, "read"))
+		r = recv_bytes((u32)number(p), 0);
+	else if (!strcmp(n, "peek"))
+		r = recv_bytes((u32)number(p), 2);
+	else if (!strcmp(n, "readoob"))
+		r = recv_bytes(1, 1);
+	else
+		bad("statement '%s'", n);
+	result(p, r);
+}
+
+/* ---- lines ---- */
+
+static void run_line(const char *p)
+{
+	bool any_time = false;
+	struct pkt k;
+
+	skip(&p);
+	if (!*p)
+		return;
+	if (word(&p, "*")) {
+		any_time = true;
+	} else {
+		char *end;
+		double secs;
+
+		need(&p, "+");
+		secs = strtod(p, &end);
+		if (end == p)
+			bad("time expected at '%s'", p);
+		p = end;
+		clock_ns += (s64)(secs * 1e9 + 0.5);
+	}
+	if (word(&p, ">")) {
+		parse_segment(&p, &k);
+		expect(&k, any_time);
+	} else {
+		if (clock_ns > sim_now())
+			sim_run_for(clock_ns - sim_now());
+		if (word(&p, "<")) {
+			quiet();
+			parse_segment(&p, &k);
+			inject(&k);
+		} else {
+			if (strncmp(p, " check", 6) && strncmp(p, " count", 6))
+				quiet();
+			call(&p);
+		}
+	}
+	skip(&p);
+	if (*p)
+		bad("what is '%s'?", p);
+}
+
+static void start(void)
+{
+	lsock = conn = NULL;
+	nr_captured = next_captured = 0;
+	our_port = peer_port = 0;
+	last_ts_out = last_ts_in = 0;
+	ts_in_base = 1000;
+	ts_in_when = clock_ns = sim_now();
+	line_nr = 0;
+	tcp_ecn_mode = 2;
+	nic_pair_watch = capture;
+	for (int i = 0; i < NET_COUNTER_COUNT; i++)
+		counters[i] = net_counter((enum net_counter)i);
+}
+
+/* Ends what is open without another word on the wire. */
+static void finish(void)
+{
+	int linger[2] = { 1, 0 };
+
+	tcp_ecn_mode = 2;
+	if (conn) {
+		(void)!net_sock_setopt(conn, 1, 13, linger, sizeof(linger));
+		net_sock_close(conn);
+	}
+	if (lsock)
+		net_sock_close(lsock);
+}
+
+const char *pkt_script_run(const char *path)
+{
+	static char line[1024];
+	FILE *f = fopen(path, "r");
+
+	file_name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	start();
+	error[0] = 0;
+	if (!f) {
+		snprintf(error, sizeof(error), "%s: cannot be read", path);
+		return error;
+	}
+	if (!setjmp(out)) {
+		while (fgets(line, sizeof(line), f)) {
+			line_nr++;
+			line[strcspn(line, "#\n")] = 0;
+			run_line(line);
+		}
+		quiet();
+	}
+	fclose(f);
+	finish();
+	return error[0] ? error : NULL;
+}

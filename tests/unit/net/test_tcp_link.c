@@ -55,6 +55,44 @@ static void pump(struct end *e, u8 peer_salt)
 	}
 }
 
+static bool reno;
+static s64 worst_rto = TCP_RTO_MAX_NS;
+
+/* Of every connection, on every packet that leaves: the sequence space, the accounts of what is outstanding, the bounds of the RTO. */
+static bool check_invariants(const u8 *pkt, u32 len)
+{
+	struct sock *s;
+
+	(void)pkt, (void)len;
+	list_for_each(s, &net_socks, all_link) {
+		const struct tcp_conn *c = s->tcp;
+		u32 sacked = 0, lost = 0, nr = 0, at;
+		struct tcp_rec *r;
+
+		if (!c || s->dead || c->state < TCP_ESTABLISHED)
+			continue;
+		ck_assert(SEQ_LEQ(c->snd_una, c->snd_nxt) && SEQ_LEQ(c->rcv_nxt, c->rcv_adv + 1));
+		ck_assert(c->rto >= TCP_RTO_MIN_NS && c->rto <= worst_rto);
+		ck_assert_uint_ge(c->cwnd, c->mss);
+		ck_assert_uint_le(c->rcv.len + c->rcv.ahead, s->rcvbuf);
+		ck_assert_uint_le(c->rcv.len + c->rcv.ahead, MAX(c->rcv.cap, 1u));
+		at = c->snd_una;
+		list_for_each(r, &c->recs, link) {
+			ck_assert(r->seq == at && SEQ_LT(r->seq, r->end));
+			at = r->end;
+			sacked += r->flags & REC_SACKED ? r->end - r->seq : 0;
+			lost += r->flags & REC_LOST ? r->end - r->seq : 0;
+			nr++;
+			ck_assert((r->flags & (REC_SACKED | REC_LOST)) != (REC_SACKED | REC_LOST));
+			ck_assert(list_empty(&r->tx_link) == !!(r->flags & (REC_SACKED | REC_LOST)));
+		}
+		ck_assert_uint_eq(nr, c->nr_recs);
+		ck_assert_uint_eq(sacked, c->sacked_bytes);
+		ck_assert_uint_eq(lost, c->lost_bytes);
+	}
+	return true;
+}
+
 static void transfer(u64 seed, u64 up, u64 down, s64 limit)
 {
 	struct end a = { .total = up, .salt = 3 }, b = { .total = down, .salt = 77 };
@@ -64,7 +102,12 @@ static void transfer(u64 seed, u64 up, u64 down, s64 limit)
 	nic_pair = (struct nic_pair_cfg){ .delay_ns = bad.delay_ns };
 	connected_pair(&a.s, &b.s);
 	nic_pair = bad;
+	if (reno) {
+		ck_assert_int_eq(net_sock_setopt(a.s, 6, 13 /* TCP_CONGESTION */, "reno", 4), 0);
+		ck_assert_int_eq(net_sock_setopt(b.s, 6, 13, "reno", 4), 0);
+	}
 	sim_seed(seed);
+	nic_pair_watch = up < 200000 ? check_invariants : NULL;
 	while (!(a.eof && b.eof) && !a.error && !b.error && sim_now() < end) {
 		pump(&a, b.salt);
 		pump(&b, a.salt);
@@ -77,6 +120,7 @@ static void transfer(u64 seed, u64 up, u64 down, s64 limit)
 	ck_assert(!a.bad && !b.bad);
 	ck_assert_uint_eq(a.got, down);
 	ck_assert_uint_eq(b.got, up);
+	nic_pair_watch = NULL;
 	net_sock_close(a.s);
 	net_sock_close(b.s);
 }
@@ -100,7 +144,11 @@ START_TEST(lossy_link_many_seeds)
 	nic_pair.delay_ns = (s64)(sim_random() % 20) * MS + 50000;
 	nic_pair.jitter_ns = (s64)(sim_random() % 200) * 1000;
 	pair_over_ipv6 = seed % 3 == 0;
-	transfer(seed, sim_random() % 300000, sim_random() % 300000, 3000 * SEC);
+	tcp_ecn_mode = seed % 4 == 0 ? 1 : 2;
+	reno = seed % 5 == 0;
+	transfer(seed, sim_random() % 100000, sim_random() % 100000, 3000 * SEC);
+	reno = false;
+	tcp_ecn_mode = 2;
 }
 END_TEST
 
@@ -174,11 +222,12 @@ Suite *tcp_link_suite(void)
 {
 	Suite *s = suite_create("tcp_link");
 	TCase *t = tcase_create("transfer");
+	const char *seeds = getenv("NET_SEEDS"); /* thousands in make check-long */
 
 	tcase_add_checked_fixture(t, net_up, net_down);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, clean_link);
-	tcase_add_loop_test(t, lossy_link_many_seeds, 0, 60);
+	tcase_add_loop_test(t, lossy_link_many_seeds, 0, seeds ? atoi(seeds) : 120);
 	tcase_add_test(t, large_segments_on_lossy_link);
 	tcase_add_loop_test(t, requests_at_one_percent_loss, 0, 2);
 	tcase_add_loop_test(t, bulk_at_one_percent_loss, 0, 2);
