@@ -14,7 +14,7 @@ tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 p
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
---heavy) want="$build $tests linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--heavy) want="$build $tests libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
 *) want="$build $tests" ;;
 esac
 missing=

@@ -2,3 +2,7 @@ unit-net-srcs := tests/unit/net/test_net.c tests/unit/net/test_tcp_link.c tests/
 	tests/lib/sim_rt.c tests/lib/nic_pair.c tests/lib/pkt_script.c $(net-objs:.o=.c) userlib/rt/timer.c userlib/rt/waitq.c userlib/rt/lock.c userlib/rt/uaccess.c
 unit-net-libs := -Wl,--wrap=net_loop_queue
 unit-net-flags := -DSCRIPT_DIR='"$(CURDIR)/tests/unit/net/scripts"'
+# Of libFuzzer targets (tests/run_fuzz.sh): the stack and its simulated world.
+print-fuzz-net-srcs:
+	@echo tests/lib/sim_rt.c tests/lib/nic_pair.c $(net-objs:.o=.c) userlib/rt/timer.c userlib/rt/waitq.c userlib/rt/lock.c userlib/rt/uaccess.c
+.PHONY: print-fuzz-net-srcs
