@@ -133,9 +133,14 @@ static int inet_bytes(struct socket *s, bool output)
 	return net_sock_bytes(s->priv, output);
 }
 
+#define SIOCATMARK 0x8905
 static long inet_ioctl(struct socket *s, unsigned cmd, unsigned long arg)
 {
-	(void)s;
+	if (cmd == SIOCATMARK) {
+		int v = net_sock_at_mark(s->priv);
+
+		return copy_to_app((void __app *)arg, &v, sizeof(v));
+	}
 	return netdev_ioctl(cmd, arg);
 }
 
