@@ -19,7 +19,10 @@
 #define JABI_RING_FD	      5 /* so does it this one; open only if ring_fd names it */
 #define JABI_RING_ENTRIES     64
 #define JABI_PORT_SOCK_FD     6 /* likewise: the control socket of a port of the switch */
+#define JABI_KMOD_FD	      7 /* likewise: the instance's file of the kernel module (jabi_kmod.h) */
+#define JABI_LAST_FD	      JABI_KMOD_FD
 #define JABI_PORT_AREA	      (128ull << 20) /* addresses after the arena that are kept free for the links of a port */
+#define JABI_KMOD_AREA	      (64ull << 12) /* addresses after that: one page per kThread of a kProc */
 /* The one GS offset that patched text knows: stubs leave by `jmp *%gs:JABI_GS_SYSCALL_ENTRY` with the return address in rcx. */
 #define JABI_GS_SYSCALL_ENTRY 0x10
 
@@ -182,7 +185,7 @@ struct jabi_boot {
 	__u8 random[64];      /* seed, fresh */
 	struct jabi_ring ring;
 	__s32 port_link_fd, port_bell_fd, port_kick_fd; /* JABI_NET_PORT: jabi_port.h, ATTACHED */
-	__u32 port_pad;
+	__s32 kmod_fd; /* instance file of the kernel module (JABI_KMOD_FD), -1: none */
 	struct jabi_net6 net6;
 	__s32 pcap_fd; /* a file that the interface's frames go to (--pcap); -1 = none */
 	__u8 reserved[20];

@@ -27,6 +27,7 @@
 
 #include "tools/jctl/host_calls.h"
 #include "tools/jctl/jctl.h"
+#include "jabi/jabi_kmod.h"
 #include "tools/jctl/launch.h"
 #include "tools/patch/cache.h"
 
@@ -140,10 +141,14 @@ static enum verdict look_uintr(char *detail)
 
 static enum verdict look_kmod(char *detail)
 {
-	if (access("/dev/junction", R_OK | W_OK)) {
-		say(detail, "/dev/junction: %s", strerror(errno));
+	int features = kmod_probe();
+
+	if (features < 0) {
+		say(detail, "%s", features == -EPROTO ? "the module is of another version" : strerror(-features));
 		return ABSENT;
 	}
+	say(detail, "user interrupts by %s, page cache%s", features & JABI_KMOD_FEAT_UINTR_HW ? "the CPU" : "software",
+	    features & JABI_KMOD_FEAT_MWAIT ? ", watched cores" : "");
 	return PRESENT;
 }
 
@@ -276,8 +281,8 @@ static const struct probe probes[] = {
 	  "use a kernel with CONFIG_XDP_SOCKETS" },
 	{ "user interrupts", false, look_uintr, "preemption without the host; not used yet",
 	  "needs a CPU with UINTR (Sapphire Rapids or later) not hidden by a hypervisor" },
-	{ "/dev/junction", false, look_kmod, "core grants by the kernel module; not used yet",
-	  "build and load kmod/" },
+	{ "/dev/junction", false, look_kmod, "kernel module: ticks and kicks without signals, page cache",
+	  "make kmod && insmod build/kmod/junction.ko; be root or in its group (docs/KMOD.md)" },
 	{ "RDMA devices", false, look_rdma, "verbs queues; not used yet",
 	  "needs an RDMA NIC, or soft-RoCE: `rdma link add`" },
 	{ "huge pages", false, look_hugepages, "fewer TLB misses in big programs",

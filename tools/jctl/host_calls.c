@@ -127,6 +127,8 @@ const struct host_call host_calls[] = {
 	CALL(ioctl, "terminal on stdio", EXACTLY(1, "request", TCSETSF)),
 	CALL(ioctl, "terminal on stdio", EXACTLY(1, "request", TIOCGWINSZ)),
 	CALL(ioctl, "bytes waiting on stdin", EXACTLY(1, "request", FIONREAD)),
+	CALL(ioctl, "the kernel module: user interrupts, page cache", EXACTLY(0, "fd", JABI_KMOD_FD),
+	     HAS(1, "request", 'J' << 8, 0xffff00ff)),
 	CALL(ppoll, "waiting for TAP, stdio, wake-ups", { 0 }),
 	CALL(recvmsg, "answers of the patch service", PATCH_SOCK(0)),
 	CALL(recvmsg, "messages of the switch", EXACTLY(0, "fd", JABI_PORT_SOCK_FD)),

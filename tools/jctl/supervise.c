@@ -58,8 +58,10 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 		return -errno;
 	if (l->port_sock >= 0 && dup2(l->port_sock, JABI_PORT_SOCK_FD) < 0)
 		return -errno;
+	if (l->kmod_fd >= 0 && dup2(l->kmod_fd, JABI_KMOD_FD) < 0)
+		return -errno;
 	/* What holds an unused number among these closes at the exec, too. */
-	if (close_range(JABI_PORT_SOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
+	if (close_range(JABI_LAST_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC))
 		return -errno;
 	keep_open(l->root_fd);
 	keep_open(l->cache_dir_fd);

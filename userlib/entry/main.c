@@ -13,6 +13,7 @@
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_ring.h"
 #include "userlib/rt/jobctl.h"
+#include "userlib/rt/kmod.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
 #include <asm/unistd_64.h>
@@ -171,6 +172,7 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 		log_msg(LOG_WARN, "cannot map the io_uring: reads of files that are not in memory block a core");
 	lock_in();
 	kthread_wake_fd = boot->wake_eventfd;
+	kmod_boot(boot->kmod_fd, (char *)boot + boot->arena_size + JABI_PORT_AREA);
 	jobctl_launcher_pid = (int)boot->launcher_pid;
 	jobctl_enabled = boot->flags & JABI_F_JOB_CONTROL;
 	sched_nr_cores = boot->nr_cores < 1 ? 1 : MIN(boot->nr_cores, (u32)MAX_CORES);
@@ -178,7 +180,8 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	if (!vdso || vdso_len > PAGE_SIZE)
 		die("no memory to boot", -ENOMEM);
 	memcpy(vdso, vdso_image, vdso_len);
-	reserved[0] = (struct aspace_range){ boot->arena_base, boot->arena_base + boot->arena_size + JABI_PORT_AREA };
+	reserved[0] = (struct aspace_range){ boot->arena_base, boot->arena_base + boot->arena_size + JABI_PORT_AREA +
+								     JABI_KMOD_AREA };
 	reserved[1] = (struct aspace_range){ ROUND_DOWN((u64)__image_start, PAGE_SIZE), ROUND_UP((u64)__data_end, PAGE_SIZE) };
 	reserved[2] = (struct aspace_range){ host_vdso ? host_vdso - 16 * PAGE_SIZE : 0, host_vdso ? host_vdso + 2 * PAGE_SIZE : 0 };
 	for (int i = 0; i < 2; i++)

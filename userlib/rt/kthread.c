@@ -12,6 +12,7 @@
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_ring.h"
 #include "userlib/rt/host_thread.h"
+#include "userlib/rt/kmod.h"
 #include <linux/sched.h>
 #include <linux/signal.h>
 #include <linux/poll.h>
@@ -104,7 +105,7 @@ void sched_kick(struct uthread *ut)
 		return;
 	}
 	/* Already set: it is in the kernel and will look, or another's kick is on its way. A flood of kicks would overrun its signal stack. */
-	if (!atomic_xchg(&kt->work, 1u))
+	if (!atomic_xchg(&kt->work, 1u) && kmod_interrupt(kt))
 		host_tgkill(kt->kproc->host_pid, kt->host_tid, TRAP_SIG_KICK);
 }
 
@@ -432,7 +433,7 @@ struct kthread *kthread_create(struct kproc *kp)
 		return NULL;
 	kt->sched_stack = page_alloc(SCHED_STACK_ORDER);
 	kt->alt_stack = page_alloc(ALT_STACK_ORDER);
-	if (!kt->sched_stack || !kt->alt_stack)
+	if (!kt->sched_stack || !kt->alt_stack || kmod_thread_alloc(kt))
 		goto err_free;
 	kt->self = kt;
 	kt->kproc = kp;
@@ -459,6 +460,7 @@ err_free:
 		page_free(kt->sched_stack, SCHED_STACK_ORDER);
 	if (kt->alt_stack)
 		page_free(kt->alt_stack, ALT_STACK_ORDER);
+	kmod_thread_free(kt);
 	kmem_free(kt, sizeof(*kt));
 	return NULL;
 }
@@ -473,6 +475,7 @@ void kproc_free(struct kproc *kp)
 	for (u32 i = 0; i < kp->nr_kthreads; i++) {
 		page_free(kp->kthreads[i]->sched_stack, SCHED_STACK_ORDER);
 		page_free(kp->kthreads[i]->alt_stack, ALT_STACK_ORDER);
+		kmod_thread_free(kp->kthreads[i]);
 		kmem_free(kp->kthreads[i], sizeof(struct kthread));
 	}
 	kmem_free(kp, sizeof(*kp));

@@ -31,6 +31,10 @@ bool host_signals_run(void);
 /* trap.c: host signal handlers of the calling host thread / process. */
 void trap_thread_init(struct kthread *kt);
 void trap_process_init(void);
+/* Was kernel code interrupted? Is it on the way out to the program: then start that over and look at `work` again. */
+bool trap_in_kernel(u64 rip, u64 rsp);
+void trap_rewind_exit(u64 *rip, u64 *rsp);
+void trap_run_call(struct trapframe *tf, void *fn, u64 a, u64 b, u64 c) noreturn_fn;
 #define TRAP_SIG_KICK 34
 #define TRAP_SIG_TICK 35
 

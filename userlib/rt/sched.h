@@ -67,6 +67,8 @@ struct kthread {
 	u32 cpu; /* what getcpu(2) shows: index within the instance's view of cores, one of current's affinity */
 	u32 cpu_pad;
 	void *vdso_clock_gettime;
+	struct jabi_kmod_thread *ui_line; /* [owner] NULL: no user interrupts */
+	u64 ui_rax;
 
 	struct kproc *kproc;	   /* [I] */
 	u64 idle_rsp;		   /* context of the idle loop */
@@ -87,6 +89,8 @@ struct kthread {
 	u32 tick_seen;		   /* switches at the last tick: tells a long slice */
 	u64 nr_switches, nr_traps, nr_syscalls, nr_ticks, nr_parks, nr_steals, nr_preempts;
 	char *sched_stack, *alt_stack;
+	char *ui_stack;		   /* [I] one page, NULL without the module */
+	u32 kmod_slot;		   /* [a] 0 = not registered */
 	struct uthread idle_ut;	   /* uthread_self() on the scheduler stack: may not park */
 };
 enum { KT_AWAKE, KT_FUTEX, KT_WATCHER };

@@ -11,6 +11,7 @@
 #include "userlib/base/string.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_thread.h"
+#include "userlib/rt/kmod.h"
 #include "userlib/rt/kthread.h"
 #include <asm/unistd_64.h>
 #include <linux/signal.h>
@@ -47,7 +48,6 @@ extern char __kernel_text_start[], __kernel_text_end[];
 extern char exit_check[], exit_jmp[], exit_iret[], exit_end[];
 extern u64 __start_ex_table[], __stop_ex_table[];
 void trap_run_syscall(struct trapframe *tf) noreturn_fn;
-void trap_run_call(struct trapframe *tf, void *fn, u64 a, u64 b, u64 c) noreturn_fn;
 
 static bool in_text(u64 ip)
 {
@@ -55,20 +55,30 @@ static bool in_text(u64 ip)
 }
 
 /* In the kernel, unless at the very last instruction of the fast way out. */
+bool trap_in_kernel(u64 rip, u64 rsp)
+{
+	if (rip == (u64)exit_jmp)
+		return false;
+	return in_text(rip) || in_arena((void *)rsp);
+}
+
 static bool from_kernel(struct host_ucontext *uc)
 {
-	if (uc->rip == (u64)exit_jmp)
-		return false;
-	return in_text(uc->rip) || in_arena((void *)uc->rsp);
+	return trap_in_kernel(uc->rip, uc->rsp);
 }
 
 /* Completing the way out: everything is still in the trapframe, so start over and look at the work flag again. */
+void trap_rewind_exit(u64 *rip, u64 *rsp)
+{
+	if (*rip >= (u64)exit_check && *rip < (u64)exit_end && *rip != (u64)exit_jmp) {
+		*rip = (u64)exit_check;
+		*rsp = (u64)kt_self()->kstack_tf;
+	}
+}
+
 static void rewind_exit(struct host_ucontext *uc)
 {
-	if (uc->rip >= (u64)exit_check && uc->rip < (u64)exit_end && uc->rip != (u64)exit_jmp) {
-		uc->rip = (u64)exit_check;
-		uc->rsp = (u64)kt_self()->kstack_tf;
-	}
+	trap_rewind_exit(&uc->rip, &uc->rsp);
 }
 
 static bool fixup(struct host_ucontext *uc)
@@ -328,7 +338,9 @@ void trap_thread_init(struct kthread *kt)
 
 	if (r)
 		panic("sigaltstack: %d", r);
-	r = host_cpu_tick_start(kt->host_tid, TRAP_SIG_TICK, TICK_NS);
+	r = kmod_thread_init(kt, TICK_NS);
+	if (r)
+		r = host_cpu_tick_start(kt->host_tid, TRAP_SIG_TICK, TICK_NS);
 	if (r)
 		log_once(LOG_WARN, "no CPU-time tick (%d): a spinning thread is not preempted", r);
 	host_rt_sigprocmask(SIG_SETMASK, &none, NULL);

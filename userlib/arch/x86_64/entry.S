@@ -8,13 +8,14 @@
  */
 #include "userlib/arch/x86_64/trapframe.h"
 	.text
-	.globl kernel_entry_syscall, exit_check, exit_jmp, exit_iret, exit_end
+	.globl kernel_entry_syscall, kernel_entry_stacked, exit_check, exit_jmp, exit_iret, exit_end
 	.globl trap_run_syscall, trap_run_call, return_to_user, kernel_start
 
 	.p2align 6
 kernel_entry_syscall:
 	mov %rsp, %gs:GS_USER_RSP
 	mov %gs:GS_KSTACK, %rsp
+kernel_entry_stacked:
 	mov %rax, TF_RAX(%rsp)
 	mov %rax, TF_ORIG_RAX(%rsp)
 	lahf

@@ -44,6 +44,9 @@
 #define GS_CPU 0x30	/* u32: index shown as CPU number (getcpu) */
 #define GS_VDSO 0x38	/* host vDSO clock_gettime, or our fallback */
 
+#define GS_UI_LINE 0x40	/* the page that is shared with the kernel module: `masked` at 0, `pending` at 8 (jabi_kmod.h) */
+#define GS_UI_RAX 0x48	/* scratch of the way out of a user interrupt */
+
 #ifndef __ASSEMBLER__
 #include "base/types.h"
 struct trapframe {
