@@ -42,6 +42,7 @@ struct host_inode {
 	char *name;		      /* [hfs_lock] */
 	u32 name_len;
 	int fd[HFD_KINDS];	      /* [hfs_lock] -1 = not open */
+	int kmod_id;		      /* [hfs_lock, to read: pinned] the module's name for it; 0 = not asked, < 0 = not for this file */
 	u8 read_mode;		      /* [a] enum host_read_mode */
 	u32 pins;		      /* [hfs_lock] users of the descriptors */
 	bool keep;		      /* [hfs_lock] mapped or root: descriptors stay while the inode lives */
@@ -87,6 +88,8 @@ extern const struct inode_ops hostfs_dir_ops, hostfs_file_ops, hostfs_link_ops, 
 /* hostfs_fd.c: a descriptor of that kind, good until hfd_put. -errno. */
 int hfd_get(struct host_inode *hi, enum hfd_kind kind);
 void hfd_put(struct host_inode *hi);
+/* The kernel module's id of the file whose descriptor `fd` is pinned, made at the first call; <= 0: there is none. */
+int hfd_kmod_id(struct host_inode *hi, int fd);
 void hfd_close_all(struct host_inode *hi);
 void hfd_adopt(struct host_inode *hi, enum hfd_kind kind, int fd); /* a descriptor just opened elsewhere */
 /* Any open descriptor of it, pinned; -1: none (nothing pinned). */

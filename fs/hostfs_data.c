@@ -10,6 +10,7 @@
 #include "userlib/rt/clock.h"
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_ring.h"
+#include "userlib/rt/kmod.h"
 
 #define WINDOW (1ul << RES_WINDOW_SHIFT)
 #define BELIEVE_NS NSEC_PER_SEC
@@ -52,6 +53,16 @@ int hostfs_map(struct inode *i, bool shared, bool write, enum map_kind *kind, in
 	return 0;
 }
 
+/* The module knows; without it, or for file systems it does not take, the host's cachestat does if it is new enough. */
+static bool in_page_cache(struct host_inode *hi, int fd, u64 off, u64 len)
+{
+	int id = hfd_kmod_id(hi, fd);
+
+	if (id > 0)
+		return kmod_file_resident(id, off, len) == 1;
+	return host_cachestat_resident(fd, off, len) >= (long)((len + PAGE_SIZE - 1) >> PAGE_SHIFT);
+}
+
 /* Is the whole window (up to the end of the file) read often, and in the page cache as far as we know? */
 static bool window_hot(struct host_inode *hi, int fd, u64 win, u64 size)
 {
@@ -72,7 +83,7 @@ static bool window_hot(struct host_inode *hi, int fd, u64 win, u64 size)
 	now = clock_monotonic_ns();
 	if (now < load_relaxed(&r->until_ns))
 		return true;
-	if (host_cachestat_resident(fd, win * WINDOW, len) < (long)((len + PAGE_SIZE - 1) >> PAGE_SHIFT))
+	if (!in_page_cache(hi, fd, win * WINDOW, len))
 		return false;
 	store_relaxed(&r->until_ns, now + BELIEVE_NS);
 	return true;
@@ -91,7 +102,7 @@ static u64 known_size(struct host_inode *hi)
 /* Copies from mapped windows as long as that goes. Returns bytes copied, maybe 0. */
 static ssize read_windows(struct host_inode *hi, int fd, struct iov_iter *it, u64 pos)
 {
-	const void *(*map)(struct inode *, int, u64, u64) = load_acquire(&fs_map_window);
+	const void *(*map)(struct inode *, int, int, u64, u64) = load_acquire(&fs_map_window);
 	u64 size;
 	ssize done = 0;
 
@@ -106,7 +117,7 @@ static ssize read_windows(struct host_inode *hi, int fd, struct iov_iter *it, u6
 
 		if (!window_hot(hi, fd, win, size))
 			break;
-		p = map(&hi->vfs, fd, win * WINDOW, MIN((u64)WINDOW, size - win * WINDOW));
+		p = map(&hi->vfs, fd, load_relaxed(&hi->kmod_id), win * WINDOW, MIN((u64)WINDOW, size - win * WINDOW));
 		if (!p)
 			break;
 		n = iter_copy_to(it, p + off, want);

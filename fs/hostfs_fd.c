@@ -7,6 +7,7 @@
 #include "fs/vfs_internal.h"
 #include "userlib/base/log.h"
 #include "userlib/rt/host.h"
+#include "userlib/rt/kmod.h"
 #include <asm/statfs.h>
 #include <linux/stat.h>
 
@@ -30,9 +31,14 @@ static bool has_fd(const struct host_inode *hi)
 	return hi->fd[HFD_PATH] >= 0 || hi->fd[HFD_READ] >= 0 || hi->fd[HFD_WRITE] >= 0;
 }
 
-/* Takes all descriptors away into fds[]; the caller closes them without the lock. */
-static void take_fds_locked(struct host_inode *hi, int fds[HFD_KINDS])
+#define KMOD_ID	  HFD_KINDS /* in what take_fds_locked takes */
+#define NR_TAKEN (HFD_KINDS + 1)
+
+/* Takes all descriptors, and the module's id, away into fds[]; the caller closes them without the lock. */
+static void take_fds_locked(struct host_inode *hi, int fds[NR_TAKEN])
 {
+	fds[KMOD_ID] = hi->kmod_id;
+	hi->kmod_id = 0;
 	for (int k = 0; k < HFD_KINDS; k++) {
 		fds[k] = hi->fd[k];
 		hi->fd[k] = -1;
@@ -41,8 +47,10 @@ static void take_fds_locked(struct host_inode *hi, int fds[HFD_KINDS])
 		fds[HFD_READ] = -1;
 }
 
-static void close_fds(const int fds[HFD_KINDS])
+static void close_fds(const int fds[NR_TAKEN])
 {
+	if (fds[KMOD_ID] > 0)
+		kmod_file_del(fds[KMOD_ID]);
 	for (int k = 0; k < HFD_KINDS; k++)
 		if (fds[k] >= 0)
 			host_close(fds[k]);
@@ -50,7 +58,7 @@ static void close_fds(const int fds[HFD_KINDS])
 
 void hfd_put(struct host_inode *hi)
 {
-	int fds[HFD_KINDS] = { -1, -1, -1 };
+	int fds[NR_TAKEN] = { -1, -1, -1, 0 };
 
 	if (load_acquire(&hi->is_kept_dir)) /* pins are not counted any more, at worst one too many */
 		return;
@@ -70,7 +78,7 @@ void hfd_put(struct host_inode *hi)
 
 void hfd_close_all(struct host_inode *hi)
 {
-	int fds[HFD_KINDS];
+	int fds[NR_TAKEN];
 
 	spin_lock(&hfs_lock);
 	nr_kept_dirs -= hi->is_kept_dir;
@@ -78,6 +86,25 @@ void hfd_close_all(struct host_inode *hi)
 	take_fds_locked(hi, fds);
 	spin_unlock(&hfs_lock);
 	close_fds(fds);
+}
+
+int hfd_kmod_id(struct host_inode *hi, int fd)
+{
+	int id = load_acquire(&hi->kmod_id), other;
+
+	if (id || !kmod_present())
+		return id;
+	id = kmod_file_add(fd);
+	spin_lock(&hfs_lock);
+	other = hi->kmod_id;
+	if (!other)
+		store_release(&hi->kmod_id, id);
+	spin_unlock(&hfs_lock);
+	if (!other)
+		return id;
+	if (id > 0)
+		kmod_file_del(id);
+	return other;
 }
 
 int hfd_any(struct host_inode *hi)

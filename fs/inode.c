@@ -7,7 +7,7 @@
 #include "userlib/base/log.h"
 
 void (*fs_notify_hook)(struct inode *dir, struct inode *i, const char *name, unsigned len, u32 in_event, u32 cookie);
-const void *(*fs_map_window)(struct inode *i, int host_fd, u64 off, u64 len);
+const void *(*fs_map_window)(struct inode *i, int host_fd, int kmod_id, u64 off, u64 len);
 void (*fs_unmap_window)(const void *p);
 void (*fs_truncate_hook)(struct inode *i, u64 new_size);
 

@@ -283,8 +283,9 @@ extern open_file_fn *fifo_open_hook;
 /*
  * Read-only windows onto host file data for the copy path of hostfs; set by proc/mm, NULL = host_pread only. Returns the address at which
  * [off, off+len) of the inode's host fd is mapped read-only in the calling kProc, or NULL; may fault (SIGBUS) past a truncation.
+ * kmod_id > 0: the kernel module knows the file by this id and maps it (rt/kmod.h).
  */
-extern const void *(*fs_map_window)(struct inode *i, int host_fd, u64 off, u64 len);
+extern const void *(*fs_map_window)(struct inode *i, int host_fd, int kmod_id, u64 off, u64 len);
 /* Gives the window back: it may show another file from then on. */
 extern void (*fs_unmap_window)(const void *p);
 /* After a regular file was set to a (maybe smaller) size by truncate, ftruncate or O_TRUNC; set by proc/mm. Called without locks. */

@@ -138,3 +138,29 @@ long host_cachestat_resident(int fd, u64 off, u64 len)
 
 	return r < 0 ? r : (long)stat[0];
 }
+
+/* The kernel module: absent unless a test sets sim_kmod. Ids are descriptors plus 100; all that is asked about is in the page cache. */
+bool sim_kmod;
+int sim_kmod_files, sim_kmod_asked;
+bool kmod_present(void)
+{
+	return sim_kmod;
+}
+/* declared in userlib/rt/kmod.h, which needs the scheduler */
+int kmod_file_add(int fd)
+{
+	sim_kmod_files++;
+	return fd + 100;
+}
+void kmod_file_del(int id)
+{
+	(void)id;
+	sim_kmod_files--;
+}
+int kmod_file_resident(int id, u64 off, u64 len)
+{
+	(void)off;
+	(void)len;
+	sim_kmod_asked++;
+	return id > 100;
+}

@@ -205,7 +205,7 @@ u64 mm_shared_key(struct mm *mm, u64 addr, u64 *offset);
 /* --- windows: fs/ reads resident host-file data by copying from these; per kProc, invisible to programs --- */
 #define MM_WINDOW_SIZE (2 * MiB)
 /* The mapped window of host_fd that contains off, pinned; *avail = bytes from there to its end. Faults (truncation) must be survived. */
-const void *mm_window_get(int host_fd, u64 inode_id, u64 off, u64 *avail);
+const void *mm_window_get(int host_fd, int kmod_id, u64 inode_id, u64 off, u64 *avail);
 void mm_window_put(const void *p);
 void mm_window_drop(u64 inode_id); /* the file changed or goes away */
 

@@ -4,6 +4,7 @@
  * program's mappings but belong to no program and show in no map.
  */
 #include "userlib/proc/mm_internal.h"
+#include "userlib/rt/kmod.h"
 #include "userlib/rt/kthread.h"
 
 struct aspace *mm_current_aspace(void)
@@ -47,7 +48,15 @@ static struct mm_window *pick_slot(struct aspace *as, u64 id, u64 off)
 	return best;
 }
 
-const void *mm_window_get(int host_fd, u64 inode_id, u64 off, u64 *avail)
+/* The module's mapping is the page cache's just like the plain one, and can never be made writable. */
+static int show(u64 addr, int host_fd, int kmod_id, u64 base)
+{
+	if (kmod_id > 0 && kmod_file_map(kmod_id, (void *)addr, base, MM_WINDOW_SIZE) == 0)
+		return 0;
+	return host_mmap((void *)addr, MM_WINDOW_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, host_fd, base) < 0 ? -ENOMEM : 0;
+}
+
+const void *mm_window_get(int host_fd, int kmod_id, u64 inode_id, u64 off, u64 *avail)
 {
 	struct aspace *as = mm_current_aspace();
 	u64 base = ROUND_DOWN(off, MM_WINDOW_SIZE);
@@ -66,7 +75,7 @@ const void *mm_window_get(int host_fd, u64 inode_id, u64 off, u64 *avail)
 		if (!w->addr)
 			goto out;
 		w->id = 0;
-		if (host_mmap((void *)w->addr, MM_WINDOW_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, host_fd, base) < 0)
+		if (show(w->addr, host_fd, kmod_id, base))
 			goto out;
 		w->id = inode_id;
 		w->off = base;
@@ -113,10 +122,10 @@ void mm_window_drop(u64 inode_id)
 	as_unlock(as);
 }
 
-static const void *window_for_fs(struct inode *i, int host_fd, u64 off, u64 len)
+static const void *window_for_fs(struct inode *i, int host_fd, int kmod_id, u64 off, u64 len)
 {
 	u64 avail;
-	const void *p = mm_window_get(host_fd, i->unique_id, off, &avail);
+	const void *p = mm_window_get(host_fd, kmod_id, i->unique_id, off, &avail);
 
 	if (p && avail < len) {
 		mm_window_put(p);

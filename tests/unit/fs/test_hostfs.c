@@ -149,12 +149,13 @@ START_TEST(size_is_never_frozen)
 }
 END_TEST
 
-static int maps;
-static const void *map_window(struct inode *i, int fd, u64 off, u64 len)
+static int maps, map_ids;
+static const void *map_window(struct inode *i, int fd, int kmod_id, u64 off, u64 len)
 {
 	void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)off);
 
 	(void)i;
+	map_ids += kmod_id == fd + 100;
 	maps++;
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -188,6 +189,32 @@ START_TEST(resident_data_comes_from_the_mapping)
 	ck_assert_int_eq(t_read_at(path_inode(&p), 70000, a, 100), 0);
 	path_inode(&p)->ops->release(path_inode(&p), O_RDONLY);
 	path_put(&p);
+}
+END_TEST
+
+/* The module is asked instead of the host, maps, and forgets the file with its descriptor. */
+START_TEST(residency_is_the_modules_answer)
+{
+	static char a[8192];
+	struct path p;
+
+	sim_kmod = true;
+	t_mount_host(false);
+	fs_map_window = map_window;
+	maps = map_ids = 0;
+	ck_assert_int_eq(vfs_open(&w, "/big", O_RDONLY, 0, 0, &p), 0);
+	ck_assert_int_eq(path_inode(&p)->ops->open(path_inode(&p), O_RDONLY), 0);
+	for (int n = 0; n < 20; n++)
+		ck_assert_int_eq(t_read_at(path_inode(&p), 100, a, 4096), 4096);
+	ck_assert_int_eq(sim_kmod_asked, 1);
+	ck_assert_int_eq(sim_kmod_files, 1);
+	ck_assert_int_ge(maps, 1);
+	ck_assert_int_eq(map_ids, maps);
+	path_inode(&p)->ops->release(path_inode(&p), O_RDONLY);
+	path_put(&p);
+	dcache_shrink(~0u);
+	ck_assert_int_eq(sim_kmod_files, 0);
+	sim_kmod = false;
 }
 END_TEST
 
@@ -376,6 +403,7 @@ Suite *hostfs_suite(void)
 	tcase_add_test(t, unlinked_open_file_stays_readable);
 	tcase_add_test(t, size_is_never_frozen);
 	tcase_add_test(t, resident_data_comes_from_the_mapping);
+	tcase_add_test(t, residency_is_the_modules_answer);
 	tcase_add_test(t, more_names_than_descriptors);
 	tcase_add_test(t, names_replaced_on_the_host);
 	tcase_add_test(t, listing_positions_survive_changes);

@@ -277,3 +277,12 @@ size_t copy_to_app_partial(void __app *dst, const void *src, size_t len)
 {
 	return copy_to_app(dst, src, len) ? 0 : len;
 }
+
+int kmod_file_map(int id, void *addr, u64 off, u64 len)
+{
+	(void)id;
+	(void)addr;
+	(void)off;
+	(void)len;
+	return -ENODEV;
+}
