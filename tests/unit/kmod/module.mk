@@ -1,0 +1,1 @@
+unit-kmod-srcs := tests/unit/kmod/test_uintr_logic.c
