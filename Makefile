@@ -54,7 +54,7 @@ $(O)/jctl: $(jctl-all-objs)
 -include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
 
 # ---- unit tests: hosted builds of module sources with Check; parsing code also under ASan and UBSan ----
-unit-names := fs net lane jctl patch vma mm futex elf
+unit-names := fs net lane jctl patch vma mm futex elf kmod
 unit-san-fs := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 unit-san-net := $(unit-san-fs)
 unit-san-lane := $(unit-san-fs)
