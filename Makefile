@@ -86,6 +86,10 @@ check: deps
 check-long: deps-long
 	@$(MAKE) --no-print-directory all
 	@tests/check.sh long
+# junction.ko in a VM (QEMU, TCG): needs the packages of install_deps.sh --kmod.
+check-kmod:
+	@tests/install_deps.sh --kmod
+	@tests/run_kmod.sh
 bench: all
 	@tests/run_bench.sh
 # Two instances over the switch against two Linux processes over loopback and over veth.
@@ -106,4 +110,4 @@ install: all
 
 clean:
 	rm -rf $(O)
-.PHONY: all unit clean deps deps-demo deps-long demo check check-long bench layers lint install
+.PHONY: all unit clean deps deps-demo deps-long demo check check-kmod check-long bench layers lint install

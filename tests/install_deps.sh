@@ -3,7 +3,8 @@
 #
 # What the build and the tests need on a bare Debian 12. Does nothing when all
 # of it is there. "--build" asks for the build's needs only, "--demo" for those
-# of make demo, "--heavy" for those of make check-long too.
+# of make demo, "--heavy" for those of make check-long too, "--kmod" for those of
+# make check-kmod.
 set -eu
 build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libcap-dev liburing-dev libjson-c-dev
 	libzydis-dev"
@@ -15,6 +16,7 @@ case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
 --heavy) want="$build $tests libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--kmod) want="gcc make libc6-dev linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip" ;;
 *) want="$build $tests" ;;
 esac
 missing=

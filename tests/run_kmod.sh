@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# make check-kmod: boots Debian's 6.1 kernel under QEMU (TCG, 2 and 4 CPUs) with junction.ko and the self-tests of tests/kmod, reads TAP from
+# the serial line. Needs no /dev/kvm and no root.
+#   tests/run_kmod.sh [-n CPUS]... [-v] [TEST...]
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+o=$top/build
+cpus=() verbose='' scale=100 limit=120 total=280
+while getopts n:v opt; do
+	case $opt in
+	n) cpus+=("$OPTARG") ;;
+	v) verbose=1 ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+for t in qemu-system-x86_64 busybox cpio gcc; do
+	command -v $t >/dev/null || { echo "not there: $t (tests/install_deps.sh)"; echo "0 passed, 1 failed"; exit 1; }
+done
+fail() {
+	echo "$1"
+	echo "0 passed, 1 failed"
+	exit 1
+}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# the kernel, and the module built for it
+image=$("$top/tests/kmod/image.sh") || fail "no kernel image"
+version=$(basename "$image"/lib/modules/*)
+kernel=$image/boot/vmlinuz-$version mods=$image/lib/modules/$version/kernel
+[ ${#cpus[@]} -gt 0 ] || cpus=(2 4)
+make -s -C "$top" KDIR="/usr/src/linux-headers-$version" kmod >"$work/build" 2>&1 || { cat "$work/build"; fail "junction.ko does not build"; }
+module=$o/kmod/junction.ko
+
+# the tests
+mkdir -p "$o/kmod-tests" "$work/root/"{bin,dev,proc,sys,tmp,mnt,modules,tests,data}
+for s in "$top"/tests/kmod/test_*.c; do
+	n=$(basename "${s%.c}")
+	[ $# = 0 ] || [[ " $* " == *" ${n#test_} "* ]] || continue
+	b=$o/kmod-tests/$n
+	if [ ! "$b" -nt "$s" ] || [ ! "$b" -nt "$top/include/jabi/jabi_kmod.h" ] || [ -n "$(find "$top"/tests/kmod/*.h -newer "$b")" ]; then
+		gcc -std=gnu11 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -fno-strict-aliasing -static -I"$top" -o "$b" "$s" -lpthread || fail "$n does not build"
+	fi
+	cp "$b" "$work/root/tests/"
+done
+cp "$module" "$work/root/modules/" || fail "no junction.ko"
+cp "$(command -v busybox)" "$work/root/bin/busybox"
+cp "$top/tests/kmod/init.sh" "$work/root/init"
+i=0
+# in the order in which they are loaded
+for m in crypto/crc32c_generic lib/crc16 lib/libcrc32c fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 drivers/block/loop; do
+	[ ! -e "$mods/$m.ko" ] || cp "$mods/$m.ko" "$work/root/modules/$(printf %02d $i)-${m##*/}.ko"
+	i=$((i + 1))
+done
+printf 'LOGLEVEL=%s\nLIMIT=%s\nexport KT_SCALE=%s\n' "${KT_LOGLEVEL:-1}" "$limit" "$scale" >"$work/root/settings"
+(cd "$work/root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd" || fail "no initramfs"
+
+pass=0 fail=0
+for n in "${cpus[@]}"; do
+	echo "-- $(basename "$kernel"), $n CPUs"
+	# smap=off: QEMU 7.2 emulates IRET at CPL 3 with the kernel's rights to the stack, which SMAP then refuses.
+	timeout -k 5 "$total" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,smap=off -smp "$n" -m 768 -display none -monitor none -nic none \
+		-no-reboot -serial "file:$work/out" -kernel "$kernel" -initrd "$work/initrd" \
+		-append "console=ttyS0 panic=-1 quiet oops=panic tsc=reliable clocksource=tsc nokaslr ${KT_APPEND:-}" </dev/null >"$work/qemu" 2>&1
+	r=$?
+	tr -d '\r' <"$work/out" >"$work/tap"
+	[ -z "$verbose" ] || cat "$work/tap"
+	p=$(grep -cE '^ok ' "$work/tap") f=$(grep -cE '^not ok ' "$work/tap")
+	if [ "$r" != 0 ] || ! grep -q '^# end of tests' "$work/tap" || [ "$p" = 0 ]; then
+		echo "FAIL: the VM did not come to its end (qemu: $r)"
+		[ -n "$verbose" ] || tail -40 "$work/tap"
+		cat "$work/qemu"
+		f=$((f + 1))
+	fi
+	[ -n "$verbose" ] || grep -E '^(not ok|# .*(:[0-9]+: |report))' "$work/tap" | head -40
+	[ -n "$verbose" ] || [ "$f" = 0 ] || grep -A60 -E 'kernel log$' "$work/tap" | grep '^# ' | head -60
+	pass=$((pass + p)) fail=$((fail + f))
+done
+echo "$pass passed, $fail failed"
+[ "$fail" = 0 ]
