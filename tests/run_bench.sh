@@ -87,6 +87,14 @@ for n in "${names[@]}"; do
 		line "$n$s" "$l" "${j:-failed}" ns
 	done
 done
+# The same between two threads that share one core: what a switch costs when no other core is waited for.
+for n in pipe-ping-pong futex-ping-pong thread-switch-yield; do
+	[ $# -gt 0 ] && break
+	l=$(med3 taskset -c 0 "$out/bench-dynamic" "$n")
+	j=-
+	[ $ref = 1 ] || j=$(med3 "$JCTL" run --cores 1 -- "$out/bench-dynamic" "$n")
+	line "$n, one core" "$l" "${j:-failed}" ns
+done
 [ $# -gt 0 ] && exit 0
 l=$(start_us /bin/true)
 j=-
