@@ -4,10 +4,9 @@
 #include "net/stack.h"
 #include "net/tcp/tcp.h"
 #include "tests/lib/nic_pair.h"
+#include "tests/lib/pkt_lex.h"
 #include "tests/lib/sim_rt.h"
 #include <ctype.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +31,6 @@ struct pkt { /* one TCP segment, in the script's numbers */
 static struct pkt captured[CAPTURED];
 static u32 nr_captured, next_captured;
 static struct pkt last_out;
-static char error[512];
-static jmp_buf out;
-static int line_nr;
-static const char *file_name;
 
 static struct sock *lsock, *conn;
 static u16 our_port, peer_port, peer_base;
@@ -45,135 +40,50 @@ static bool know_isn;
 static s64 clock_ns; /* the script's own time */
 static u64 counters[NET_COUNTER_COUNT];
 
-static void bad(const char *f, ...) __attribute__((noreturn, format(printf, 1, 2)));
-static void bad(const char *f, ...)
-{
-	va_list ap;
-	int n = snprintf(error, sizeof(error), "%s:%d: ", file_name, line_nr);
-
-	va_start(ap, f);
-	vsnprintf(error + n, sizeof(error) - (size_t)n, f, ap);
-	va_end(ap);
-	longjmp(out, 1);
-}
-
-/* ---- text ---- */
-
-static void skip(const char **p)
-{
-	while (isspace((unsigned char)**p))
-		++*p;
-}
-
-static bool word(const char **p, const char *w)
-{
-	size_t n = strlen(w);
-
-	skip(p);
-	if (strncmp(*p, w, n) || (isalnum((unsigned char)w[n - 1]) && isalnum((unsigned char)(*p)[n])))
-		return false;
-	*p += n;
-	return true;
-}
-
-static void need(const char **p, const char *w)
-{
-	if (!word(p, w))
-		bad("'%s' expected at '%s'", w, *p);
-}
-
-static s64 number(const char **p)
-{
-	char *end;
-	s64 v;
-
-	skip(p);
-	v = strtoll(*p, &end, 10);
-	if (end == *p)
-		bad("number expected at '%s'", *p);
-	*p = end;
-	return v;
-}
-
-static void name(const char **p, char *to, size_t size)
-{
-	size_t n = 0;
-
-	skip(p);
-	while ((isalnum((unsigned char)**p) || **p == '_' || **p == '-') && n + 1 < size)
-		to[n++] = *(*p)++;
-	to[n] = 0;
-	if (!n)
-		bad("name expected at '%s'", *p);
-}
-
-static bool compare(const char **p, s64 have, s64 *want)
-{
-	char op[3] = { 0 };
-
-	skip(p);
-	for (int i = 0; i < 2 && **p && strchr("=<>!", **p); i++)
-		op[i] = *(*p)++;
-	*want = number(p);
-	if (!strcmp(op, "=="))
-		return have == *want;
-	if (!strcmp(op, "!="))
-		return have != *want;
-	if (!strcmp(op, "<"))
-		return have < *want;
-	if (!strcmp(op, ">"))
-		return have > *want;
-	if (!strcmp(op, "<="))
-		return have <= *want;
-	if (!strcmp(op, ">="))
-		return have >= *want;
-	bad("operator '%s'", op);
-}
-
 /* ---- segments as text ---- */
 
 static u32 star_or_number(const char **p, bool *star)
 {
-	*star = word(p, "*");
-	return *star ? 0 : (u32)number(p);
+	*star = lex_word(p, "*");
+	return *star ? 0 : (u32)lex_number(p);
 }
 
 static void parse_options(const char **p, struct pkt *k)
 {
 	k->has_opts = true;
 	k->o.wscale = -1;
-	while (!word(p, ">")) {
-		if (word(p, "mss"))
-			k->o.mss = (u16)number(p);
-		else if (word(p, "wscale"))
-			k->o.wscale = (s8)number(p);
-		else if (word(p, "!sackOK"))
+	while (!lex_word(p, ">")) {
+		if (lex_word(p, "mss"))
+			k->o.mss = (u16)lex_number(p);
+		else if (lex_word(p, "wscale"))
+			k->o.wscale = (s8)lex_number(p);
+		else if (lex_word(p, "!sackOK"))
 			k->no_sack_ok = true;
-		else if (word(p, "!sack"))
+		else if (lex_word(p, "!sack"))
 			k->no_sack = true;
-		else if (word(p, "!TS"))
+		else if (lex_word(p, "!TS"))
 			k->no_ts = true;
-		else if (word(p, "!wscale"))
+		else if (lex_word(p, "!wscale"))
 			k->no_wscale = true;
-		else if (word(p, "sackOK"))
+		else if (lex_word(p, "sackOK"))
 			k->o.sack_ok = true;
-		else if (word(p, "TS")) {
+		else if (lex_word(p, "TS")) {
 			k->o.has_ts = true;
-			need(p, "val");
+			lex_need(p, "val");
 			k->o.ts_val = star_or_number(p, &k->any_val);
-			need(p, "ecr");
+			lex_need(p, "ecr");
 			k->o.ts_ecr = star_or_number(p, &k->any_ecr);
-		} else if (word(p, "sack")) {
+		} else if (lex_word(p, "sack")) {
 			do {
 				struct tcp_run *r = &k->o.sack[k->o.nr_sack++];
 
-				r->start = (u32)number(p);
-				need(p, ":");
-				r->end = (u32)number(p);
-				skip(p);
+				r->start = (u32)lex_number(p);
+				lex_need(p, ":");
+				r->end = (u32)lex_number(p);
+				lex_skip(p);
 			} while (isdigit((unsigned char)**p) && k->o.nr_sack < 4);
-		} else if (!word(p, "nop") && !word(p, ",")) {
-			bad("option '%s'", *p);
+		} else if (!lex_word(p, "nop") && !lex_word(p, ",")) {
+			lex_fail("option '%s'", *p);
 		}
 	}
 }
@@ -183,34 +93,34 @@ static void parse_segment(const char **p, struct pkt *k)
 	static const char letters[] = "FSRP.UEC";
 
 	*k = (struct pkt){ .ecn = 255, .o.wscale = -1, .any_val = true, .any_ecr = true };
-	if (word(p, "[ect0]"))
+	if (lex_word(p, "[ect0]"))
 		k->ecn = 2;
-	else if (word(p, "[ce]"))
+	else if (lex_word(p, "[ce]"))
 		k->ecn = 3;
-	else if (word(p, "[noecn]"))
+	else if (lex_word(p, "[noecn]"))
 		k->ecn = 0;
-	skip(p);
+	lex_skip(p);
 	for (const char *l; **p && (l = strchr(letters, **p)) != NULL; ++*p)
 		k->flags |= (u8)(1u << (l - letters));
-	k->seq = (u32)number(p);
-	need(p, ":");
-	(void)number(p);
-	need(p, "(");
-	k->len = (u32)number(p);
-	need(p, ")");
-	if (word(p, "ack")) {
+	k->seq = (u32)lex_number(p);
+	lex_need(p, ":");
+	(void)lex_number(p);
+	lex_need(p, "(");
+	k->len = (u32)lex_number(p);
+	lex_need(p, ")");
+	if (lex_word(p, "ack")) {
 		k->has_ack = true;
-		k->ack = (u32)number(p);
+		k->ack = (u32)lex_number(p);
 	}
-	if (word(p, "win")) {
+	if (lex_word(p, "win")) {
 		k->has_win = true;
-		k->win = (u32)number(p);
+		k->win = (u32)lex_number(p);
 	}
-	if (word(p, "urg")) {
+	if (lex_word(p, "urg")) {
 		k->has_urg = true;
-		k->urg = (u32)number(p);
+		k->urg = (u32)lex_number(p);
 	}
-	if (word(p, "<"))
+	if (lex_word(p, "<"))
 		parse_options(p, k);
 }
 
@@ -326,14 +236,14 @@ static void icmp(const char **p)
 	char type[24];
 	u16 c;
 
-	name(p, type, sizeof(type));
+	lex_name(p, type, sizeof(type));
 	memset(m, 0, sizeof(m));
 	m[20] = 3;
 	m[21] = strstr(type, "too-big") ? 4 : !strcmp(type, "port") ? 3 : !strcmp(type, "host") ? 1 : 255;
 	if (m[21] == 255)
-		bad("icmp type '%s'", type);
+		lex_fail("icmp type '%s'", type);
 	if (m[21] == 4)
-		mtu = (u32)number(p);
+		mtu = (u32)lex_number(p);
 	m[26] = (u8)(mtu >> 8);
 	m[27] = (u8)mtu;
 	memcpy(m + 28, last_out.raw, quoted);
@@ -401,7 +311,7 @@ static bool have_packet(void *arg)
 static void quiet(void)
 {
 	if (have_packet(NULL))
-		bad("unexpected segment %s, %.3f s before", show(&captured[next_captured % CAPTURED]),
+		lex_fail("unexpected segment %s, %.3f s before", show(&captured[next_captured % CAPTURED]),
 		    (double)(sim_now() - captured[next_captured % CAPTURED].when) / 1e9);
 }
 
@@ -412,13 +322,13 @@ static void expect(const struct pkt *want, bool any_time)
 	const char *d;
 
 	if (!have_packet(NULL) && !sim_run_until(have_packet, NULL, late))
-		bad("no segment, expected %s", show(want));
+		lex_fail("no segment, expected %s", show(want));
 	got = &captured[next_captured++ % CAPTURED];
 	if (!any_time && (got->when < clock_ns - TOLERANCE || got->when > clock_ns + TOLERANCE))
-		bad("%+.3f s off: %s", (double)(got->when - clock_ns) / 1e9, show(got));
+		lex_fail("%+.3f s off: %s", (double)(got->when - clock_ns) / 1e9, show(got));
 	d = differs(want, got);
 	if (d)
-		bad("%s: got %s, expected %s", d, show(got), show(want));
+		lex_fail("%s: got %s, expected %s", d, show(got), show(want));
 	if (any_time)
 		clock_ns = got->when;
 	last_out = *got;
@@ -453,7 +363,7 @@ static s64 field(const char *f)
 	if (!strcmp(f, "waiting"))
 		return lsock->tcp->nr_accept;
 	if (!c)
-		bad("no connection for '%s'", f);
+		lex_fail("no connection for '%s'", f);
 #define F(n, expr)             \
 	if (!strcmp(f, n))     \
 		return (s64)(expr)
@@ -476,7 +386,7 @@ static s64 field(const char *f)
 	F("reo_mult", c->reo_mult);
 	F("error", conn->error);
 #undef F
-	bad("field '%s'", f);
+	lex_fail("field '%s'", f);
 }
 
 static s64 info(const char *f)
@@ -500,13 +410,13 @@ static s64 info(const char *f)
 	u64 v = 0;
 
 	if (net_sock_getopt(conn, 6, 11 /* TCP_INFO */, &ti, &len))
-		bad("TCP_INFO");
+		lex_fail("TCP_INFO");
 	for (u32 i = 0; i < ARRAY_SIZE(at); i++)
 		if (!strcmp(at[i].name, f)) {
 			memcpy(&v, ti.bytes + at[i].off, at[i].size);
 			return (s64)v;
 		}
-	bad("field '%s'", f);
+	lex_fail("field '%s'", f);
 }
 
 static void result(const char **p, ssize have)
@@ -514,27 +424,27 @@ static void result(const char **p, ssize have)
 	char e[24];
 	s64 want;
 
-	skip(p);
+	lex_skip(p);
 	if (!**p) {
 		if (have < 0)
-			bad("error %zd", have);
+			lex_fail("error %zd", have);
 		return;
 	}
-	(void)word(p, "=");
-	skip(p);
+	(void)lex_word(p, "=");
+	lex_skip(p);
 	if (isdigit((unsigned char)**p)) {
-		want = number(p);
+		want = lex_number(p);
 	} else {
-		name(p, e, sizeof(e));
+		lex_name(p, e, sizeof(e));
 		want = 0;
 		for (u32 i = 0; i < ARRAY_SIZE(errnos); i++)
 			if (!strcmp(errnos[i].name, e))
 				want = -errnos[i].value;
 		if (!want)
-			bad("errno '%s'", e);
+			lex_fail("errno '%s'", e);
 	}
 	if (want != have)
-		bad("result %zd, expected %ld", have, (long)want);
+		lex_fail("result %zd, expected %ld", have, (long)want);
 }
 
 static ssize send_bytes(u32 n, u32 flags)
@@ -561,23 +471,23 @@ static void set_option(const char **p)
 	char n[24];
 	int v[2] = { 1, 0 };
 
-	name(p, n, sizeof(n));
-	v[!strcmp(n, "SO_LINGER")] = (int)number(p);
+	lex_name(p, n, sizeof(n));
+	v[!strcmp(n, "SO_LINGER")] = (int)lex_number(p);
 	for (u32 i = 0; i < ARRAY_SIZE(sockopts); i++)
 		if (!strcmp(sockopts[i].name, n)) {
 			struct sock *s = conn ? conn : lsock;
 
 			if (net_sock_setopt(s, sockopts[i].level, sockopts[i].opt, v, sockopts[i].opt == 13 ? 8 : 4))
-				bad("setsockopt %s", n);
+				lex_fail("setsockopt %s", n);
 			return;
 		}
-	bad("option '%s'", n);
+	lex_fail("option '%s'", n);
 }
 
 static void new_socket(struct sock **s)
 {
 	if (!*s && net_sock_create(2, 1, 0, s))
-		bad("socket");
+		lex_fail("socket");
 }
 
 static void do_listen(const char **p)
@@ -586,12 +496,12 @@ static void do_listen(const char **p)
 	int backlog = 16;
 
 	sock_to_addr(2, IP4_ANY, 80, &a);
-	skip(p);
+	lex_skip(p);
 	if (isdigit((unsigned char)**p))
-		backlog = (int)number(p);
+		backlog = (int)lex_number(p);
 	new_socket(&lsock);
 	if (net_sock_bind(lsock, &a) || net_sock_listen(lsock, backlog))
-		bad("listen");
+		lex_fail("listen");
 	our_port = 80;
 	peer_port = peer_base = 5000;
 }
@@ -614,7 +524,7 @@ static void do_connect(const char **p)
 	sock_to_addr(2, ip4_addr(be32(PEER_IP)), 80, &a);
 	new_socket(&conn);
 	r = net_sock_connect(conn, &a, true);
-	skip(p);
+	lex_skip(p);
 	if (!**p && r == -EINPROGRESS)
 		return;
 	result(p, r);
@@ -630,15 +540,15 @@ static void do_poll(const char **p)
 
 	for (u32 i = 0; i < ARRAY_SIZE(bits); i++)
 		all |= bits[i].bit;
-	for (skip(p); **p; skip(p)) {
+	for (lex_skip(p); **p; lex_skip(p)) {
 		char n[16];
 
-		name(p, n, sizeof(n));
+		lex_name(p, n, sizeof(n));
 		for (u32 i = 0; i < ARRAY_SIZE(bits); i++)
 			want |= strcmp(bits[i].n, n) ? 0 : bits[i].bit;
 	}
 	if ((have & all) != want)
-		bad("poll says 0x%x, expected 0x%x", have & all, want);
+		lex_fail("poll says 0x%x, expected 0x%x", have & all, want);
 }
 
 static void do_check(const char **p, bool counter)
@@ -646,28 +556,28 @@ static void do_check(const char **p, bool counter)
 	char n[32], *dot;
 	s64 have = -1, want;
 
-	name(p, n, sizeof(n));
+	lex_name(p, n, sizeof(n));
 	if (counter) {
 		for (int i = 0; i < NET_COUNTER_COUNT; i++)
 			if (!strcmp(net_counter_name((enum net_counter)i), n))
 				have = (s64)(net_counter((enum net_counter)i) - counters[i]);
 		if (have < 0)
-			bad("counter '%s'", n);
+			lex_fail("counter '%s'", n);
 	} else {
 		dot = n + strlen(n);
-		if (word(p, ".")) {
+		if (lex_word(p, ".")) {
 			*dot++ = '.';
-			name(p, dot, sizeof(n) - (size_t)(dot - n));
+			lex_name(p, dot, sizeof(n) - (size_t)(dot - n));
 		}
 		have = !strncmp(n, "info.", 5) ? info(n) : field(n);
 	}
-	if (!compare(p, have, &want))
-		bad("%s is %ld, expected other: %ld", n, (long)have, (long)want);
+	if (!lex_compare(p, have, &want))
+		lex_fail("%s is %ld, expected other: %ld", n, (long)have, (long)want);
 }
 
 static void do_shutdown(const char **p)
 {
-	int how = word(p, "rdwr") ? 2 : word(p, "rd") ? 0 : (need(p, "wr"), 1);
+	int how = lex_word(p, "rdwr") ? 2 : lex_word(p, "rd") ? 0 : (lex_need(p, "wr"), 1);
 
 	result(p, net_sock_shutdown(conn, how));
 }
@@ -677,7 +587,7 @@ static void call(const char **p)
 	char n[16];
 	ssize r = 0;
 
-	name(p, n, sizeof(n));
+	lex_name(p, n, sizeof(n));
 	if (!strcmp(n, "listen"))
 		return do_listen(p);
 	if (!strcmp(n, "accept"))
@@ -703,7 +613,7 @@ static void call(const char **p)
 		return;
 	}
 	if (!strcmp(n, "ecn")) {
-		tcp_ecn_mode = (int)number(p);
+		tcp_ecn_mode = (int)lex_number(p);
 		return;
 	}
 	if (!strcmp(n, "close")) {
@@ -715,7 +625,7 @@ static void call(const char **p)
 		char cc[16];
 
 		new_socket(conn ? &conn : &lsock);
-		name(p, cc, sizeof(cc));
+		lex_name(p, cc, sizeof(cc));
 		return result(p, net_sock_setopt(conn ? conn : lsock, 6, 13, cc, (u32)strlen(cc)));
 	}
 	if (!strcmp(n, "socket")) {
@@ -727,19 +637,19 @@ static void call(const char **p)
 		return;
 	}
 	if (!strcmp(n, "write")) {
-		u32 len = (u32)number(p);
+		u32 len = (u32)lex_number(p);
 
-		r = send_bytes(len, word(p, "more") ? 0x8000 : 0);
+		r = send_bytes(len, lex_word(p, "more") ? 0x8000 : 0);
 	} else if (!strcmp(n, "writeoob"))
-		r = send_bytes((u32)number(p), 1);
+		r = send_bytes((u32)lex_number(p), 1);
 	else if (!strcmp(n, "read"))
-		r = recv_bytes((u32)number(p), 0);
+		r = recv_bytes((u32)lex_number(p), 0);
 	else if (!strcmp(n, "peek"))
-		r = recv_bytes((u32)number(p), 2);
+		r = recv_bytes((u32)lex_number(p), 2);
 	else if (!strcmp(n, "readoob"))
 		r = recv_bytes(1, 1);
 	else
-		bad("statement '%s'", n);
+		lex_fail("statement '%s'", n);
 	result(p, r);
 }
 
@@ -750,29 +660,29 @@ static void run_line(const char *p)
 	bool any_time = false;
 	struct pkt k;
 
-	skip(&p);
+	lex_skip(&p);
 	if (!*p)
 		return;
-	if (word(&p, "*")) {
+	if (lex_word(&p, "*")) {
 		any_time = true;
 	} else {
 		char *end;
 		double secs;
 
-		need(&p, "+");
+		lex_need(&p, "+");
 		secs = strtod(p, &end);
 		if (end == p)
-			bad("time expected at '%s'", p);
+			lex_fail("time expected at '%s'", p);
 		p = end;
 		clock_ns += (s64)(secs * 1e9 + 0.5);
 	}
-	if (word(&p, ">")) {
+	if (lex_word(&p, ">")) {
 		parse_segment(&p, &k);
 		expect(&k, any_time);
 	} else {
 		if (clock_ns > sim_now())
 			sim_run_for(clock_ns - sim_now());
-		if (word(&p, "<")) {
+		if (lex_word(&p, "<")) {
 			quiet();
 			parse_segment(&p, &k);
 			inject(&k);
@@ -782,9 +692,9 @@ static void run_line(const char *p)
 			call(&p);
 		}
 	}
-	skip(&p);
+	lex_skip(&p);
 	if (*p)
-		bad("what is '%s'?", p);
+		lex_fail("what is '%s'?", p);
 }
 
 static void start(void)
@@ -795,7 +705,7 @@ static void start(void)
 	last_ts_out = last_ts_in = 0;
 	ts_in_base = 1000;
 	ts_in_when = clock_ns = sim_now();
-	line_nr = 0;
+	lex_line = 0;
 	tcp_ecn_mode = 2;
 	nic_pair_watch = capture;
 	for (int i = 0; i < NET_COUNTER_COUNT; i++)
@@ -821,16 +731,16 @@ const char *pkt_script_run(const char *path)
 	static char line[1024];
 	FILE *f = fopen(path, "r");
 
-	file_name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	lex_file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	start();
-	error[0] = 0;
+	lex_error[0] = 0;
 	if (!f) {
-		snprintf(error, sizeof(error), "%s: cannot be read", path);
-		return error;
+		snprintf(lex_error, sizeof(lex_error), "%s: cannot be read", path);
+		return lex_error;
 	}
-	if (!setjmp(out)) {
+	if (!setjmp(lex_out)) {
 		while (fgets(line, sizeof(line), f)) {
-			line_nr++;
+			lex_line++;
 			line[strcspn(line, "#\n")] = 0;
 			run_line(line);
 		}
@@ -838,5 +748,5 @@ const char *pkt_script_run(const char *path)
 	}
 	fclose(f);
 	finish();
-	return error[0] ? error : NULL;
+	return lex_error[0] ? lex_error : NULL;
 }
