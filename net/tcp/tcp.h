@@ -49,6 +49,7 @@ struct tcp_hdr {
 #define TCP_RTO_MAX_NS (120 * NSEC_PER_SEC)
 #define TCP_RTO_INIT_NS (1 * NSEC_PER_SEC) /* RFC 6298 */
 #define TCP_DELACK_NS (40 * NSEC_PER_MSEC)
+#define TCP_REST_NS (NSEC_PER_SEC / 2) /* without traffic: empty rings are freed */
 #define TCP_REFUSE_NS (500 * NSEC_PER_MSEC) /* between two answers to unacceptable segments without data */
 #define TCP_MAX_RETRIES 15u
 #define TCP_ORPHAN_RETRIES 8u /* nobody waits for it any more */
@@ -64,7 +65,7 @@ struct tcp_hdr {
 #define TCP_INIT_CWND 10u /* segments, RFC 6928 */
 
 /*
- * A ring of bytes that grows from TCP_BUF_MIN to its limit as it fills, and is given back when empty. `ahead` bytes beyond the `len` in
+ * A ring of bytes that grows from TCP_BUF_MIN to its limit as it fills, and is given back when the connection rests and it is empty. `ahead` bytes beyond the `len` in
  * order hold what came out of order: it lies where it will be read from.
  */
 struct tcp_ring {
@@ -158,7 +159,7 @@ struct tcp_conn {
 	u32 delivered, delivered_ce, reord_seen, dsack_dups;
 	/* deadlines, 0 = off; one timer serves the earliest */
 	struct timer timer;
-	s64 t_rexmit, t_probe, t_reo, t_persist, t_delack, t_keep, t_life;
+	s64 t_rexmit, t_probe, t_reo, t_persist, t_delack, t_keep, t_life, t_trim;
 	u32 keep_idle_s, keep_intvl_s, keep_cnt, keep_probes, user_timeout_ms, persist_shift, persist_probes, syn_cnt, notsent_lowat;
 	int linger2_s;
 	s64 last_rx, last_ack_rx, last_tx_data, refused_ns, stalled_ns; /* stalled_ns: since when nothing was answered */
@@ -228,6 +229,10 @@ void ring_put_ahead(struct tcp_ring *r, u32 off, const u8 *src, u32 len); /* at 
 void ring_take_ahead(struct tcp_ring *r, u32 len); /* the first len bytes ahead are in order now */
 void ring_drop(struct tcp_ring *r, u32 len);
 void ring_free(struct tcp_ring *r);
+static inline bool ring_is_empty(const struct tcp_ring *r)
+{
+	return !r->len && !r->ahead;
+}
 ssize ring_put_iter(struct tcp_ring *r, struct iov_iter *it, u32 len);
 ssize ring_get_iter(struct tcp_ring *r, u32 off, struct iov_iter *it, u32 len);
 
@@ -272,6 +277,7 @@ void tcp_timer_fn(struct timer *t);
 void tcp_timer_update(struct tcp_conn *c);
 void tcp_rexmit_start(struct tcp_conn *c); /* RTO from now */
 void tcp_persist_start(struct tcp_conn *c);
+void tcp_trim_later(struct tcp_conn *c); /* a ring has run empty: its memory goes when the connection rests */
 
 /* tcp_sack.c */
 struct tcp_delivery { /* what one ACK tells */

@@ -87,6 +87,7 @@ static bool advance(struct tcp_conn *c, const struct tcp_seg *g, struct tcp_deli
 
 	tcp_recs_acked(c, g->ack, d);
 	ring_drop(&c->snd, data);
+	tcp_trim_later(c);
 	c->snd_una = g->ack;
 	c->bytes_acked += data;
 	c->retries = c->black_holes = 0;

@@ -109,9 +109,7 @@ ssize ring_get_iter(struct tcp_ring *r, u32 off, struct iov_iter *it, u32 len)
 void ring_drop(struct tcp_ring *r, u32 len)
 {
 	r->len -= len;
-	r->start = r->cap ? (r->start + len) % r->cap : 0;
-	if (!r->len && !r->ahead && r->cap > TCP_BUF_MIN)
-		ring_free(r);
+	r->start = ring_is_empty(r) ? 0 : (r->start + len) % r->cap; /* from the front again: that memory is in the cache */
 }
 
 void ring_free(struct tcp_ring *r)

@@ -164,7 +164,7 @@ void tcp_abort(struct tcp_conn *c, int err)
 		c->listener = NULL; /* a half-open child; one that waits for accept stays there */
 	s->error = err;
 	s->shut = 3;
-	c->t_rexmit = c->t_probe = c->t_reo = c->t_persist = c->t_delack = c->t_keep = c->t_life = 0;
+	c->t_rexmit = c->t_probe = c->t_reo = c->t_persist = c->t_delack = c->t_keep = c->t_life = c->t_trim = 0;
 	(void)timer_stop(&c->timer);
 	ring_free(&c->snd);
 	tcp_recs_free(c);

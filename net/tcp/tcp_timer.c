@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Timers of a connection: retransmission (RFC 6298), tail-loss probe, reordering, persist (zero window), delayed ACK, keep-alive, life
- * (TIME-WAIT, FIN-WAIT-2 of closed sockets). One kernel timer per connection serves the earliest; it is moved earlier at once, later
+ * (TIME-WAIT, FIN-WAIT-2 of closed sockets), rest (empty rings are freed). One kernel timer per connection serves the earliest; it is moved earlier at once, later
  * only when it fires. Callbacks take net_lock.
  */
 #include "net/tcp/tcp.h"
 
 static s64 earliest(const struct tcp_conn *c)
 {
-	const s64 *t[] = { &c->t_rexmit, &c->t_probe, &c->t_reo, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life };
+	const s64 *t[] = { &c->t_rexmit, &c->t_probe, &c->t_reo, &c->t_persist, &c->t_delack, &c->t_keep, &c->t_life, &c->t_trim };
 	s64 e = 0;
 
 	for (u32 i = 0; i < ARRAY_SIZE(t); i++)
@@ -175,6 +175,33 @@ static void delayed_ack(struct tcp_conn *c)
 	tcp_send_ack(c);
 }
 
+static void trim_rings(struct tcp_conn *c)
+{
+	if (ring_is_empty(&c->snd))
+		ring_free(&c->snd);
+	if (ring_is_empty(&c->rcv))
+		ring_free(&c->rcv);
+}
+
+void tcp_trim_later(struct tcp_conn *c)
+{
+	if (c->t_trim || (!ring_is_empty(&c->snd) && !ring_is_empty(&c->rcv)))
+		return;
+	if (c->state == TCP_CLOSED) /* no timer runs any more */
+		return trim_rings(c);
+	c->t_trim = clock_monotonic_ns() + TCP_REST_NS;
+	tcp_timer_update(c);
+}
+
+static void trim(struct tcp_conn *c, s64 now)
+{
+	s64 rest = MAX(c->last_rx, c->last_tx_data) + TCP_REST_NS;
+
+	c->t_trim = rest > now ? rest : 0;
+	if (!c->t_trim)
+		trim_rings(c);
+}
+
 static void life_over(struct tcp_conn *c)
 {
 	c->t_life = 0;
@@ -207,6 +234,8 @@ void tcp_timer_fn(struct timer *t)
 		persist(c, now);
 	if (due(c, c->t_keep, now))
 		keepalive(c, now);
+	if (due(c, c->t_trim, now))
+		trim(c, now);
 	if (due(c, c->t_life, now))
 		life_over(c);
 	if (!c->s->dead && c->state != TCP_CLOSED)

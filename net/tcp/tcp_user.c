@@ -159,6 +159,7 @@ static ssize recv_some(struct sock *s, struct iov_iter *it, u32 flags, u32 peek_
 		r = ring_get_iter(&c->rcv, 0, it, n);
 	if (r > 0) {
 		ring_drop(&c->rcv, (u32)r);
+		tcp_trim_later(c);
 		tcp_tune_copied(c, (u32)r);
 		window_opened(c);
 	}

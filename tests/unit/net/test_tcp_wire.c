@@ -304,6 +304,36 @@ START_TEST(time_wait_pair_is_reused_by_new_connection)
 }
 END_TEST
 
+START_TEST(buffers_stay_while_data_flows_and_go_at_rest)
+{
+	static u8 block[40000];
+	struct sock *c, *d;
+	u8 *snd, *rcv;
+
+	connected_pair(&c, &d);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put(c, block, sizeof(block)), sizeof(block));
+		sim_run_for(50 * MS);
+		ck_assert_int_eq(get(d, block, sizeof(block)), sizeof(block));
+		ck_assert_uint_eq(c->tcp->snd.len + d->tcp->rcv.len, 0);
+		if (i) {
+			ck_assert_ptr_eq(c->tcp->snd.buf, snd);
+			ck_assert_ptr_eq(d->tcp->rcv.buf, rcv);
+		}
+		snd = c->tcp->snd.buf;
+		rcv = d->tcp->rcv.buf;
+		ck_assert(snd && rcv);
+	}
+	sim_run_for(2 * SEC);
+	ck_assert(!c->tcp->snd.buf && !d->tcp->rcv.buf);
+	ck_assert_int_eq(put(c, "once more", 9), 9);
+	sim_run_for(50 * MS);
+	ck_assert_int_eq(get(d, block, sizeof(block)), 9);
+	net_sock_close(c);
+	net_sock_close(d);
+}
+END_TEST
+
 START_TEST(bind_conflicts)
 {
 	struct sock *a = listener(90, 4), *b = tcp_sock(), *x, *y;
@@ -576,6 +606,7 @@ Suite *tcp_wire_suite(void)
 	tcase_add_test(t, keepalive_ends_dead_connection);
 	tcase_add_test(t, data_to_dead_peer_times_out);
 	tcase_add_test(t, time_wait_pair_is_reused_by_new_connection);
+	tcase_add_test(t, buffers_stay_while_data_flows_and_go_at_rest);
 	tcase_add_test(t, bind_conflicts);
 	tcase_add_test(t, reuseport_listeners_share_connections);
 	tcase_add_test(t, syn_flood_is_bounded);
