@@ -16,6 +16,7 @@
 #include <linux/socket.h>
 
 #define RX_BATCH   64
+#define RX_BYTES   (128 * KiB) /* of one poll: then whoever waits for them runs, while the sender goes on */
 #define CTL_POLLS  64			/* polls between looks at the clock */
 #define CTL_NS	   (5 * NSEC_PER_MSEC)	/* between looks at the control socket while busy */
 #define STRIDE	   (JABI_LINK_BYTES + PAGE_SIZE)
@@ -190,18 +191,20 @@ static void frame_in(u32 i, const struct jabi_desc *d)
 static bool lane_input(u32 i, bool *locked)
 {
 	struct plink *l = port.link[i];
-	u32 n = 0;
+	u32 n = 0, bytes = 0;
 
 	if (!l || !link_mapped(i))
 		return false;
-	for (; n < RX_BATCH; n++) {
+	for (; n < RX_BATCH && bytes < RX_BYTES; n++) {
 		struct jabi_desc d;
 		int r = lane_rx_peek(&l->rx, &d);
 
 		if (!r)
 			break;
-		if (r > 0)
+		if (r > 0) {
 			memcpy(port.rx, l->rx.data + d.off, d.len);
+			bytes += d.len;
+		}
 		lane_rx_done(&l->rx);
 		if (!*locked)
 			net_lock_get();
