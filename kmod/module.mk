@@ -10,16 +10,16 @@ $(O)/kmod/.copied: $(kmod-srcs) include/jabi/jabi_kmod.h
 kmod: $(O)/kmod/.copied
 	@test -n "$(KDIR)" || { echo "make kmod: no kernel headers; install linux-headers-amd64 or give KDIR="; exit 1; }
 	@echo "  KMOD $(O)/kmod/junction.ko ($(KDIR))"
-	$(V)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(O)/kmod) $(KMODFLAGS) modules
+	$(V)$(MAKE) --no-print-directory -C $(KDIR) O= M=$(abspath $(O)/kmod) $(KMODFLAGS) modules
 # W=1 and sparse, warnings are errors.
 kmod-check: $(O)/kmod/.copied
 	@rm -rf $(O)/kmod-check && cp -r $(O)/kmod $(O)/kmod-check && rm -f $(O)/kmod-check/*.o
 	@echo "  CHECK $(O)/kmod-check"
-	$(V)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(O)/kmod-check) W=1 C=1 KCFLAGS=-Werror modules >$(O)/kmod-check.log 2>&1 || \
+	$(V)$(MAKE) --no-print-directory -C $(KDIR) O= M=$(abspath $(O)/kmod-check) W=1 C=1 KCFLAGS=-Werror modules >$(O)/kmod-check.log 2>&1 || \
 		{ cat $(O)/kmod-check.log; exit 1; }
 	@! grep -E 'junction.*(warning|error):|kmod-check/.*(warning|error):' $(O)/kmod-check.log
 modules_install: kmod
-	$(V)$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(O)/kmod) INSTALL_MOD_DIR=updates $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(V)$(MAKE) --no-print-directory -C $(KDIR) O= M=$(abspath $(O)/kmod) INSTALL_MOD_DIR=updates $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
 	install -D -m 644 kmod/60-junction.rules $(DESTDIR)/etc/udev/rules.d/60-junction.rules
 dkms_install:
 	install -d $(DKMS_SRC)/include/jabi

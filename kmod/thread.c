@@ -28,6 +28,47 @@ static DECLARE_DELAYED_WORK(reap_work, reap);
 
 static struct preempt_ops notifier_ops;
 
+/* ---- the scheduler's call of preempt notifiers ---- */
+
+/*
+ * Turning it on or off patches the running kernel on all CPUs: not for each thread, then. It is on from the first registration until some
+ * time after the last has ended.
+ */
+static DEFINE_MUTEX(hooks_lock); /* outside jk_lock there is the CPU hotplug lock, which patching takes: so never both */
+static bool hooks_on;	       /* hooks_lock */
+static atomic_t nr_hooked;
+
+static void hooks_idle(struct work_struct *work);
+static DECLARE_DELAYED_WORK(hooks_work, hooks_idle);
+#define HOOKS_JIFFIES (10 * HZ)
+
+/* Before jk_lock. */
+static void hooks_get(void)
+{
+	atomic_inc(&nr_hooked);
+	mutex_lock(&hooks_lock);
+	if (!hooks_on)
+		preempt_notifier_inc();
+	hooks_on = true;
+	mutex_unlock(&hooks_lock);
+}
+
+static void hooks_put(void)
+{
+	if (atomic_dec_and_test(&nr_hooked))
+		mod_delayed_work(system_wq, &hooks_work, HOOKS_JIFFIES);
+}
+
+static void hooks_idle(struct work_struct *work)
+{
+	mutex_lock(&hooks_lock);
+	if (hooks_on && !atomic_read(&nr_hooked)) {
+		preempt_notifier_dec();
+		hooks_on = false;
+	}
+	mutex_unlock(&hooks_lock);
+}
+
 /* ---- references ---- */
 
 static void free_rcu_cb(struct rcu_head *head)
@@ -109,7 +150,7 @@ void jk_thread_pin(struct jk_thread *t, int cpu)
 /* The task has taken its notifier off, or is dead: what it held of the module goes back. Process context. */
 static void detached(struct jk_thread *t)
 {
-	preempt_notifier_dec();
+	hooks_put();
 	jk_hw_drop_targets(t);
 	jk_thread_put(t);
 	module_put(THIS_MODULE);
@@ -248,6 +289,14 @@ void jk_thread_queue_work(struct jk_thread *t)
 	}
 }
 
+/* exec, or exit: no look-up finds it any more. Interrupts off, perhaps a run queue locked. */
+static void left_mm(struct jk_thread *t)
+{
+	WRITE_ONCE(t->gone, true);
+	jk_grant_lose(t);
+	jk_thread_queue_work(t);
+}
+
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
 	struct jk_thread *t = container_of(pn, struct jk_thread, pn);
@@ -257,11 +306,8 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 	WRITE_ONCE(t->on_cpu, cpu);
 	smp_mb(); /* pairs with jk_uintr_post and jk_grant_orders: they write first, then look where we are */
 	WRITE_ONCE(t->asleep, false);
-	if (!READ_ONCE(t->gone) && current->mm != t->mm) {
-		WRITE_ONCE(t->gone, true); /* exec, or exit: no look-up finds it any more */
-		jk_grant_lose(t);
-		jk_thread_queue_work(t);
-	}
+	if (!READ_ONCE(t->gone) && current->mm != t->mm)
+		left_mm(t);
 	if (READ_ONCE(t->gone)) {
 		local_irq_restore(flags);
 		return;
@@ -281,7 +327,9 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 
 	jk_uintr_sched_out(t);
 	WRITE_ONCE(t->on_cpu, -1);
-	if (state == TASK_DEAD || (state & (__TASK_STOPPED | __TASK_TRACED)) || current->mm != t->mm)
+	if (!READ_ONCE(t->gone) && current->mm != t->mm && state != TASK_DEAD)
+		left_mm(t);
+	else if (state == TASK_DEAD || (state & (__TASK_STOPPED | __TASK_TRACED)))
 		jk_grant_lose(t);
 	else if (state != TASK_RUNNING)
 		jk_grant_blocked(t, true);
@@ -362,6 +410,7 @@ int jk_thread_register(struct jk_instance *inst, u32 *slot)
 	t = make_thread(inst);
 	if (!t)
 		return -ENOMEM;
+	hooks_get();
 	mutex_lock(&jk_lock);
 	r = collect_locked(inst->ctl);
 	if (!r) {
@@ -370,6 +419,7 @@ int jk_thread_register(struct jk_instance *inst, u32 *slot)
 	}
 	if (r < 0) {
 		mutex_unlock(&jk_lock);
+		hooks_put();
 		jk_thread_put(t);
 		return r;
 	}
@@ -378,7 +428,6 @@ int jk_thread_register(struct jk_instance *inst, u32 *slot)
 	atomic_inc(&t->ctl->nr_threads);
 	__module_get(THIS_MODULE);
 	kref_get(&t->ref); /* the task's */
-	preempt_notifier_inc();
 	preempt_disable();
 	WRITE_ONCE(t->on_cpu, smp_processor_id());
 	preempt_notifier_register(&t->pn);
@@ -407,6 +456,8 @@ int jk_thread_unregister(struct jk_instance *inst, u32 slot)
 void jk_thread_exit(void)
 {
 	cancel_delayed_work_sync(&reap_work);
+	cancel_delayed_work_sync(&hooks_work);
+	hooks_idle(NULL);
 	synchronize_rcu_tasks();
 	rcu_barrier();
 	xa_destroy(&slots);

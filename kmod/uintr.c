@@ -8,6 +8,7 @@
  * and looks then where the thread runs; who schedules the thread in says where it runs first and looks at the bits then.
  */
 #include <asm/irq_regs.h>
+#include <asm/prctl.h>
 #include <asm/ptrace.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -103,6 +104,7 @@ static void try_here(struct jk_thread *t)
 		jk_thread_queue_work(t);
 }
 
+/* This interrupt keeps no registers for get_irq_regs(): in user mode the frame is pushed by task work as it returns. */
 static void kicked(void *info)
 {
 	struct jk_thread *t = info;

@@ -32,6 +32,7 @@ part "switch" "$top/tests/run_switch.sh"
 [ "$(id -u)" != 0 ] || part "network over TAP, both families" "$top/tests/run_net.sh"
 part "hostile program" "$top/tests/run_hostile.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
+part "kernel module in a VM" "$top/tests/run_kmod.sh"
 [ "${1:-}" = long ] || part "redis over TAP" "$top/tests/redis_matrix.sh" 10000
 if [ "${1:-}" = long ]; then
 	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy

@@ -12,12 +12,13 @@ demo="iproute2 redis-server redis-tools gawk"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
 	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
 	redis-tools passt tshark stress-ng iproute2 iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
+kmod="linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip"
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
---heavy) want="$build $tests libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
---kmod) want="gcc make libc6-dev linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip" ;;
-*) want="$build $tests" ;;
+--heavy) want="$build $tests $kmod sparse dkms kmod libelf-dev libssl-dev flex bison bc libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--kmod) want="gcc make libc6-dev $kmod" ;;
+*) want="$build $tests $kmod" ;;
 esac
 missing=
 for p in $want; do

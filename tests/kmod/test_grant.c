@@ -339,7 +339,7 @@ static void test_stopped(void)
 	CHECK(WAIT_FOR(cp->slot == sh->slot[0]));
 	sh->stop = 1;
 	CHECK(WAIT_FOR(cp->state == JABI_KMOD_CPU_IDLE && cp->slot == 0), "after exec: %u %u", cp->state, cp->slot);
-	CHECK_ERR(kt_slot(fd, sh->slot[0], &s), ENOENT);
+	CHECK(WAIT_FOR(kt_slot(fd, sh->slot[0], &s) == -1 && errno == ENOENT)); /* when it is switched to next */
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	teardown();

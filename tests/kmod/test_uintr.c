@@ -65,8 +65,8 @@ static void setup(unsigned long slice_ns)
 
 static void teardown(void)
 {
+	CHECK(kt_unregister(inst, slot) == 0); /* first: a slice may end at any time, and the handler needs the page */
 	munmap((void *)KT_PAGE, 4096);
-	CHECK(kt_unregister(inst, slot) == 0);
 	close(inst);
 	close(fd);
 }
@@ -349,6 +349,7 @@ static void test_stepped(void)
 	if (!pid) {
 		slot = 0;
 		inst = kt_instance(kt_open());
+		memset((void *)kt_hits, 0, sizeof(kt_hits));
 		if (kt_receive(inst, &slot, 128, 0, 0))
 			_exit(2);
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
