@@ -464,6 +464,7 @@ const struct inode_ops hostfs_file_ops = {
 	.fallocate = hostfs_fallocate,
 	.fsync = hostfs_fsync,
 	.seek_data = hostfs_seek_data,
+	.prefetch = hostfs_prefetch,
 	.open = hostfs_open,
 	.release = hostfs_release,
 	.map = hostfs_map,

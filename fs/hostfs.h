@@ -103,6 +103,7 @@ ssize hostfs_read(struct inode *i, struct iov_iter *it, u64 pos);
 int hostfs_open(struct inode *i, unsigned open_flags);
 void hostfs_release(struct inode *i, unsigned open_flags);
 s64 hostfs_seek_data(struct inode *i, s64 off, bool hole);
+void hostfs_prefetch(struct inode *i, u64 off, u64 len);
 int hostfs_map(struct inode *i, bool shared, bool write, enum map_kind *kind, int *host_fd);
 ssize hostfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
 ssize hostfs_listxattr(struct inode *i, char *buf, size_t size);

@@ -224,6 +224,14 @@ static s64 ovl_seek_data(struct inode *i, s64 off, bool hole)
 	return r->ops->seek_data(r, off, hole);
 }
 
+static void ovl_prefetch(struct inode *i, u64 off, u64 len)
+{
+	struct inode *r = ovl_real(ovl_i(i));
+
+	if (r->ops->prefetch)
+		r->ops->prefetch(r, off, len);
+}
+
 static int ovl_open(struct inode *i, unsigned open_flags)
 {
 	struct ovl_inode *oi = ovl_i(i);
@@ -291,6 +299,7 @@ static const struct inode_ops ovl_file_ops = {
 	.fallocate = ovl_fallocate,
 	.fsync = ovl_fsync,
 	.seek_data = ovl_seek_data,
+	.prefetch = ovl_prefetch,
 	.open = ovl_open,
 	.release = ovl_release,
 	.map = ovl_map,

@@ -107,6 +107,7 @@ struct inode_ops {
 	int (*fallocate)(struct inode *i, int mode, u64 off, u64 len);
 	int (*fsync)(struct inode *i, bool data_only);
 	s64 (*seek_data)(struct inode *i, s64 off, bool hole); /* SEEK_DATA / SEEK_HOLE */
+	void (*prefetch)(struct inode *i, u64 off, u64 len); /* starts reading, waits for nothing; NULL: nothing to be done ahead */
 	/* First open for this access; may refuse. Last close of a writer. */
 	int (*open)(struct inode *i, unsigned open_flags);
 	void (*release)(struct inode *i, unsigned open_flags);

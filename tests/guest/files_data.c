@@ -108,6 +108,8 @@ static void sparse(void)
 	R(sync_file_range(fd, 0, 0, 0));
 	R(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	R(posix_fadvise(fd, 0, 0, 99) ? 1 : 0);
+	R(posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED));
+	R(posix_fadvise(fd, 1 << 30, 4096, POSIX_FADV_WILLNEED));
 	close(fd);
 }
 

@@ -15,6 +15,7 @@ u64 sim_mem_live(void);			/* allocations not freed */
 extern int sim_fail_after;		/* > 0: that many allocations succeed, then one fails */
 void sim_signal(struct uthread *ut, bool pending); /* makes waits of that uThread end with -ERESTARTSYS */
 extern bool sim_kmod;
+extern u64 sim_kmod_prefetched; /* bytes */
 extern int sim_kmod_files, sim_kmod_asked; /* registered now; residency queries */
 extern u64 sim_host_calls;		/* host calls made so far (sim_host.c) */
 

@@ -164,3 +164,12 @@ int kmod_file_resident(int id, u64 off, u64 len)
 	sim_kmod_asked++;
 	return id > 100;
 }
+u64 sim_kmod_prefetched;
+int kmod_file_prefetch(int id, u64 off, u64 len)
+{
+	(void)off;
+	if (id <= 100 || len > 64 * MiB)
+		return -EINVAL;
+	sim_kmod_prefetched += len;
+	return 0;
+}

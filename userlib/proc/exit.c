@@ -9,6 +9,7 @@
 #include "userlib/proc/proc_internal.h"
 #include "userlib/proc/timer_calls.h"
 #include "userlib/proc/wait.h"
+#include "userlib/rt/host.h"
 #include <linux/signal.h>
 
 void (*instance_exit_hook)(int wait_status);
@@ -115,6 +116,22 @@ static void reparent_children(struct uproc *p)
 
 #define RSS_LOOK_MAX (4 * GiB) /* beyond this finding out what is resident takes too long for an exit */
 
+/*
+ * ru_maxrss, in KiB. A program that has its host process for itself: the host's own peak, which counts the kernel memory that the process
+ * touched, too; so no more than the program has mapped. Several in one host process: what is resident now.
+ */
+static u64 peak_resident(struct uproc *p, struct mm *mm)
+{
+	struct mm_usage u;
+
+	if (load_acquire(&p->kproc->nr_uthreads) == 1)
+		return MIN(host_peak_rss_kib(), mm->total_vm / KiB);
+	if (mm->total_vm >= RSS_LOOK_MAX)
+		return 0;
+	mm_usage(mm, &u);
+	return u.resident / KiB;
+}
+
 static void release_resources(struct uproc *p)
 {
 	struct fdtab *files = p->files;
@@ -122,12 +139,8 @@ static void release_resources(struct uproc *p)
 	struct mm *mm = p->mm;
 
 	/* A vfork child's memory is its parent's: not worth a look at each of their exits. */
-	if (mm && mm->total_vm < RSS_LOOK_MAX && load_relaxed(&mm->ref.count) == 1) {
-		struct mm_usage u;
-
-		mm_usage(mm, &u);
-		p->ru_maxrss = MAX(p->ru_maxrss, u.resident / KiB);
-	}
+	if (mm && load_relaxed(&mm->ref.count) == 1)
+		p->ru_maxrss = MAX(p->ru_maxrss, peak_resident(p, mm));
 	signal_flush_exec(p); /* timers */
 	spin_lock(&p->lock); /* /proc looks at them */
 	p->files = NULL;

@@ -21,6 +21,12 @@ static int raw_gettime(int clk, struct __kernel_timespec *ts)
 static int (*vdso_gettime)(int clk, struct __kernel_timespec *ts) = raw_gettime;
 u64 clock_host_vdso;
 
+void clock_use_vdso(void)
+{
+	if (clock_host_vdso)
+		vdso_gettime = (void *)clock_host_vdso;
+}
+
 /* Finds __vdso_clock_gettime in the host's vDSO image. */
 void clock_init(u64 vdso_base)
 {
@@ -53,7 +59,6 @@ void clock_init(u64 vdso_base)
 		return;
 	for (u32 i = 0; i < hash[1]; i++) {
 		if (!strcmp(str + sym[i].st_name, "__vdso_clock_gettime") && sym[i].st_shndx) {
-			vdso_gettime = (void *)(sym[i].st_value + bias);
 			clock_host_vdso = sym[i].st_value + bias;
 			return;
 		}

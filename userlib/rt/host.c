@@ -290,6 +290,12 @@ u64 host_page_faults(void)
 
 	return CALL2(__NR_getrusage, 0, ru) ? 0 : (u64)(ru[8] + ru[9]);
 }
+u64 host_peak_rss_kib(void)
+{
+	long ru[18] = { 0 }; /* [4] ru_maxrss */
+
+	return CALL2(__NR_getrusage, 0, ru) ? 0 : (u64)ru[4];
+}
 int host_set_affinity(u64 mask)
 {
 	return (int)CALL3(__NR_sched_setaffinity, 0, 8, &mask);

@@ -82,6 +82,7 @@ int host_wait4(int pid, int *status, int options);
 long host_getrandom(void *buf, size_t len);
 int host_clock_gettime_raw(int clk, s64 *ns);
 u64 host_page_faults(void); /* of this host process so far */
+u64 host_peak_rss_kib(void); /* likewise; kernel memory that it has touched included */
 int host_set_affinity(u64 mask); /* of the calling kThread: another process of the same user is out of reach */
 
 #endif

@@ -28,6 +28,7 @@ void uintr_handle(struct uintr_regs *r);
 void uintr_more(void);
 
 _Static_assert(offsetof(struct kthread, ui_line) == GS_UI_LINE && offsetof(struct kthread, ui_rax) == GS_UI_RAX, "GS offsets");
+_Static_assert(KMOD_PREFETCH_MAX == JABI_KMOD_PREFETCH_MAX, "one limit");
 _Static_assert(offsetof(struct jabi_kmod_thread, masked) == 0 && offsetof(struct jabi_kmod_thread, pending) == 8, "uintr.S");
 
 void kmod_boot(int fd, void *pages)
@@ -221,8 +222,7 @@ int kmod_file_map(int id, void *addr, u64 off, u64 len)
 
 int kmod_file_prefetch(int id, u64 off, u64 len)
 {
-	struct jabi_kmod_prefetch p = { .size = sizeof(p), .id = (u32)id, .offset = off,
-					.length = MIN(len, (u64)JABI_KMOD_PREFETCH_MAX) };
+	struct jabi_kmod_prefetch p = { .size = sizeof(p), .id = (u32)id, .offset = off, .length = len };
 
 	return host_ioctl(kmod_fd, JABI_KMOD_PREFETCH, &p);
 }

@@ -30,6 +30,8 @@ void kmod_file_del(int id);
 int kmod_file_resident(int id, u64 off, u64 len);
 /* Maps read-only at addr, replacing what is there. */
 int kmod_file_map(int id, void *addr, u64 off, u64 len);
+/* Starts reading; len at most KMOD_PREFETCH_MAX. -EAGAIN: too much is under way. */
+#define KMOD_PREFETCH_MAX (64ul << 20)
 int kmod_file_prefetch(int id, u64 off, u64 len);
 
 #endif

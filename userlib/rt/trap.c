@@ -4,6 +4,7 @@
  * stack with host registers in a ucontext. If the program was interrupted its registers move to the uThread's trapframe, and we leave
  * the frame behind without sigreturn: no signal is masked while we are in a handler, and vector state is restored by hand.
  */
+#include "userlib/rt/clock_vdso.h"
 #include "userlib/rt/jobctl.h"
 #include "userlib/rt/trap.h"
 #include "userlib/base/log.h"
@@ -319,6 +320,7 @@ void trap_process_init(void)
 	kthread_xcr0 = (u64)hi << 32 | lo;
 	find_light_image();
 	set_handler(SIGSYS, (void *)on_sigsys);
+	clock_use_vdso();
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
 		set_handler(faults[i], (void *)on_fault);
 	for (size_t i = 0; i < ARRAY_SIZE(external); i++)

@@ -387,18 +387,32 @@ long sys_truncate(const char __app *path, s64 len)
 	return r;
 }
 
+#define PREFETCH_MAX (256 * MiB) /* of one call: the rest is read when it is needed */
+
+static void prefetch(struct file *f, s64 off, u64 len)
+{
+	struct kstat st;
+
+	if (off < 0 || !S_ISREG(f->inode->mode) || !f->inode->ops->prefetch || f->inode->ops->getattr(f->inode, &st) ||
+	    (u64)off >= st.size)
+		return;
+	len = MIN(len, st.size - (u64)off);
+	f->inode->ops->prefetch(f->inode, (u64)off, MIN(len, (u64)PREFETCH_MAX));
+}
+
 long sys_fadvise64(int fd, s64 off, s64 len, int advice)
 {
 	struct file *f = fd_file(fd);
 	long r = 0;
 
-	(void)off;
 	if (!f)
 		return -EBADF;
 	if (!f->inode || S_ISFIFO(f->inode->mode))
 		r = -ESPIPE;
 	else if (len < 0 || advice < POSIX_FADV_NORMAL || advice > POSIX_FADV_NOREUSE)
 		r = -EINVAL;
+	else if (advice == POSIX_FADV_WILLNEED && (f->mode_rw & 1))
+		prefetch(f, off, len ? (u64)len : (u64)INT64_MAX);
 	file_put(f);
 	return r;
 }
@@ -408,10 +422,11 @@ long sys_readahead(int fd, s64 off, size_t len)
 	struct file *f = fd_file(fd);
 	long r;
 
-	(void)off, (void)len;
 	if (!f)
 		return -EBADF;
 	r = !(f->mode_rw & 1) ? -EBADF : f->inode && S_ISREG(f->inode->mode) ? 0 : -EINVAL;
+	if (!r)
+		prefetch(f, off, len);
 	file_put(f);
 	return r;
 }

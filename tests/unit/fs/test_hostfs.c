@@ -210,6 +210,9 @@ START_TEST(residency_is_the_modules_answer)
 	ck_assert_int_eq(sim_kmod_files, 1);
 	ck_assert_int_ge(maps, 1);
 	ck_assert_int_eq(map_ids, maps);
+	sim_kmod_prefetched = 0;
+	path_inode(&p)->ops->prefetch(path_inode(&p), 0, 130 * MiB);
+	ck_assert_uint_eq(sim_kmod_prefetched, 130 * MiB);
 	path_inode(&p)->ops->release(path_inode(&p), O_RDONLY);
 	path_put(&p);
 	dcache_shrink(~0u);

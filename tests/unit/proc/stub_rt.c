@@ -267,6 +267,7 @@ ssize path_name(const struct path *p, const struct path *root, char *buf, size_t
 void (*uaccess_prepare)(u64 addr, u64 len);
 u64 host_map_changes;
 u64 host_page_faults(void) { return 0; }
+u64 host_peak_rss_kib(void) { return 0; }
 
 size_t copy_from_app_partial(void *dst, const void __app *src, size_t len)
 {
