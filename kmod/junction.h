@@ -22,6 +22,7 @@
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "jabi/jabi_kmod.h"
@@ -68,7 +69,7 @@ struct jk_uintr_hw; /* uintr_hw.c */
 struct jk_thread {
 	struct preempt_notifier pn;
 	struct kref ref;
-	struct rcu_head rcu;
+	struct rcu_work free;
 	struct list_head node; /* [jk_lock] in jk_instance.threads or jk_strays */
 	struct jk_instance *inst; /* [I]; compared only, once gone */
 	u32 inst_id;		  /* [I] */
@@ -134,6 +135,7 @@ long jk_inst_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int jk_insert_line_page(struct vm_area_struct *vma, struct page *page); /* main.c */
 
 /* thread.c. A look-up takes a reference. */
+int jk_thread_init(void);
 void jk_thread_exit(void);
 struct jk_thread *jk_thread_find(u32 slot);
 void jk_thread_get(struct jk_thread *t);

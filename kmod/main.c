@@ -77,6 +77,9 @@ static int __init junction_init(void)
 
 	if (r)
 		return r;
+	r = jk_thread_init();
+	if (r)
+		goto err_pc;
 	jk_hw_init();
 	r = jk_cpu_init();
 	if (r)
@@ -90,6 +93,8 @@ err_cpu:
 	jk_cpu_exit();
 err_hw:
 	jk_hw_exit();
+	jk_thread_exit();
+err_pc:
 	jk_pc_exit();
 	return r;
 }

@@ -18,6 +18,7 @@
 #include "junction.h"
 
 DEFINE_MUTEX(jk_lock);
+static struct workqueue_struct *jk_wq;
 static DEFINE_XARRAY_ALLOC1(slots); /* changed with jk_lock held, read under RCU */
 static u32 next_slot;
 static LIST_HEAD(jk_strays); /* jk_lock */
@@ -56,7 +57,7 @@ static void hooks_get(void)
 static void hooks_put(void)
 {
 	if (atomic_dec_and_test(&nr_hooked))
-		mod_delayed_work(system_wq, &hooks_work, HOOKS_JIFFIES);
+		mod_delayed_work(jk_wq, &hooks_work, HOOKS_JIFFIES);
 }
 
 static void hooks_idle(struct work_struct *work)
@@ -71,9 +72,10 @@ static void hooks_idle(struct work_struct *work)
 
 /* ---- references ---- */
 
-static void free_rcu_cb(struct rcu_head *head)
+/* A worker's work, after the grace period: the last mmdrop frees page tables, which interrupts must not do. */
+static void free_work(struct work_struct *work)
 {
-	struct jk_thread *t = container_of(head, struct jk_thread, rcu);
+	struct jk_thread *t = container_of(to_rcu_work(work), struct jk_thread, free);
 
 	free_page((unsigned long)t->hw);
 	mmdrop(t->mm);
@@ -85,7 +87,7 @@ static void free_rcu_cb(struct rcu_head *head)
 
 static void last_put(struct kref *ref)
 {
-	call_rcu(&container_of(ref, struct jk_thread, ref)->rcu, free_rcu_cb);
+	queue_rcu_work(jk_wq, &container_of(ref, struct jk_thread, ref)->free);
 }
 
 void jk_thread_get(struct jk_thread *t)
@@ -214,7 +216,7 @@ static void drop_locked(struct jk_thread *t)
 			jk_thread_put(t);
 		if (READ_ONCE(t->parked))
 			wake_up_process(t->task); /* TWA_SIGNAL does not end a killable wait */
-		schedule_delayed_work(&reap_work, REAP_JIFFIES);
+		queue_delayed_work(jk_wq, &reap_work, REAP_JIFFIES);
 	}
 	jk_thread_put(t);
 }
@@ -232,7 +234,7 @@ static void reap(struct work_struct *work)
 		detached(t);
 	}
 	if (!list_empty(&jk_strays))
-		schedule_delayed_work(&reap_work, REAP_JIFFIES);
+		queue_delayed_work(jk_wq, &reap_work, REAP_JIFFIES);
 	mutex_unlock(&jk_lock);
 }
 
@@ -381,6 +383,7 @@ static struct jk_thread *make_thread(struct jk_instance *inst)
 	}
 	t->line = page_address(t->page);
 	kref_init(&t->ref);
+	INIT_RCU_WORK(&t->free, free_work);
 	init_task_work(&t->tw, thread_work);
 	init_task_work(&t->bye, bye_work);
 	t->inst = inst;
@@ -452,6 +455,12 @@ int jk_thread_unregister(struct jk_instance *inst, u32 slot)
 	return 0;
 }
 
+int jk_thread_init(void)
+{
+	jk_wq = alloc_workqueue("junction", WQ_MEM_RECLAIM, 0);
+	return jk_wq ? 0 : -ENOMEM;
+}
+
 /* No file is open and no thread holds the module: what is left is under way in RCU, or in code of ours that a task is about to leave. */
 void jk_thread_exit(void)
 {
@@ -460,5 +469,6 @@ void jk_thread_exit(void)
 	hooks_idle(NULL);
 	synchronize_rcu_tasks();
 	rcu_barrier();
+	destroy_workqueue(jk_wq);
 	xa_destroy(&slots);
 }

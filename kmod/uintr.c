@@ -40,7 +40,16 @@ static bool push_frame(struct jk_thread *t, struct pt_regs *regs, unsigned int v
 	u64 at = jk_frame_address(regs->sp, t->ui.stack);
 	void __user *to = (void __user *)(unsigned long)at;
 
-	if (may_fault ? copy_to_user(to, &f, sizeof(f)) != 0 : copy_to_user_nofault(to, &f, sizeof(f)) != 0)
+	long left;
+
+	if (may_fault) {
+		left = (long)copy_to_user(to, &f, sizeof(f));
+	} else {
+		pagefault_disable(); /* in an interrupt access_ok() wants it before */
+		left = copy_to_user_nofault(to, &f, sizeof(f));
+		pagefault_enable();
+	}
+	if (left)
 		return false;
 	regs->sp = at;
 	regs->ip = t->ui.handler;

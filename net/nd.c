@@ -324,6 +324,7 @@ void nd_start(struct netif *n, bool autoconf)
 	n->nr_addr6 = 0;
 	memset(routers, 0, sizeof(routers));
 	memset(prefixes, 0, sizeof(prefixes));
+	timer_stop(&timer); /* of a start before */
 	timer_init(&timer, expire);
 	if (n->mtu < IP6_MTU_MIN)
 		return;

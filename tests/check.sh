@@ -40,6 +40,7 @@ if [ "${1:-}" = long ]; then
 	part "kernel self-tests" "$top/tests/kselftest.sh"
 	part "redis over TAP" "$top/tests/redis_matrix.sh" -l
 	part "TCP link, 3000 seeds" env UNIT_TIMEOUT=3600 NET_SEEDS=3000 CK_RUN_SUITE=tcp_link "$top/tests/run_unit.sh" "$top/build/unit/net"
+	part "kernel module, debug kernel" "$top/tests/run_kmod.sh" -d
 	part "fuzzing" "$top/tests/run_fuzz.sh" 600
 	[ "$(id -u)" != 0 ] || part "goodput, 1 % loss" "$top/tests/net_goodput.sh"
 	[ "$(id -u)" != 0 ] || part "redis, 1 % loss" "$top/tests/redis_loss.sh" 60

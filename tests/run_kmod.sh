@@ -3,13 +3,15 @@
 #
 # make check-kmod: boots Debian's 6.1 kernel under QEMU (TCG, 2 and 4 CPUs) with junction.ko and the self-tests of tests/kmod, reads TAP from
 # the serial line. Needs no /dev/kvm and no root.
-#   tests/run_kmod.sh [-n CPUS]... [-v] [TEST...]
+#   tests/run_kmod.sh [-d] [-n CPUS]... [-v] [TEST...]
+#     -d  the debug kernel of tests/kmod/debug_kernel.sh instead (KASAN, lockdep, kmemleak ...); fewer rounds
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 o=$top/build
-cpus=() verbose='' scale=100 limit=120 total=280
-while getopts n:v opt; do
+debug='' cpus=() verbose='' scale=100 limit=120 total=280
+while getopts dn:v opt; do
 	case $opt in
+	d) debug=1 ;;
 	n) cpus+=("$OPTARG") ;;
 	v) verbose=1 ;;
 	*) exit 2 ;;
@@ -28,12 +30,21 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 # the kernel, and the module built for it
-image=$("$top/tests/kmod/image.sh") || fail "no kernel image"
-version=$(basename "$image"/lib/modules/*)
-kernel=$image/boot/vmlinuz-$version mods=$image/lib/modules/$version/kernel
-[ ${#cpus[@]} -gt 0 ] || cpus=(2 4)
-make -s -C "$top" KDIR="/usr/src/linux-headers-$version" kmod >"$work/build" 2>&1 || { cat "$work/build"; fail "junction.ko does not build"; }
-module=$o/kmod/junction.ko
+if [ -n "$debug" ]; then
+	dir=$("$top/tests/kmod/debug_kernel.sh") || fail "the debug kernel could not be built"
+	kernel=$dir/arch/x86/boot/bzImage mods=''
+	ko=$o/kmod-debug
+	[ ${#cpus[@]} -gt 0 ] || cpus=(2)
+	scale=10 limit=600 total=1500
+else
+	image=$("$top/tests/kmod/image.sh") || fail "no kernel image"
+	version=$(basename "$image"/lib/modules/*)
+	kernel=$image/boot/vmlinuz-$version mods=$image/lib/modules/$version/kernel dir=/usr/src/linux-headers-$version
+	ko=$o
+	[ ${#cpus[@]} -gt 0 ] || cpus=(2 4)
+fi
+make -s -C "$top" O="$ko" KDIR="$dir" kmod >"$work/build" 2>&1 || { cat "$work/build"; fail "junction.ko does not build"; }
+module=$ko/kmod/junction.ko
 
 # the tests
 mkdir -p "$o/kmod-tests" "$work/root/"{bin,dev,proc,sys,tmp,mnt,modules,tests,data}
@@ -51,7 +62,7 @@ cp "$(command -v busybox)" "$work/root/bin/busybox"
 cp "$top/tests/kmod/init.sh" "$work/root/init"
 i=0
 # in the order in which they are loaded
-for m in crypto/crc32c_generic lib/crc16 lib/libcrc32c fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 drivers/block/loop; do
+for m in ${mods:+crypto/crc32c_generic lib/crc16 lib/libcrc32c fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 drivers/block/loop}; do
 	[ ! -e "$mods/$m.ko" ] || cp "$mods/$m.ko" "$work/root/modules/$(printf %02d $i)-${m##*/}.ko"
 	i=$((i + 1))
 done

@@ -4,5 +4,5 @@ unit-net-libs := -Wl,--wrap=net_loop_queue
 unit-net-flags := -DSCRIPT_DIR='"$(CURDIR)/tests/unit/net/scripts"'
 # Of libFuzzer targets (tests/run_fuzz.sh): the stack and its simulated world.
 print-fuzz-net-srcs:
-	@echo tests/lib/sim_rt.c tests/lib/nic_pair.c $(net-objs:.o=.c) userlib/rt/timer.c userlib/rt/waitq.c userlib/rt/lock.c userlib/rt/uaccess.c
+	@echo tests/fuzz/world.c tests/lib/sim_rt.c tests/lib/nic_pair.c $(net-objs:.o=.c) userlib/rt/timer.c userlib/rt/waitq.c userlib/rt/lock.c userlib/rt/uaccess.c
 .PHONY: print-fuzz-net-srcs
