@@ -93,6 +93,9 @@ check-kmod:
 # The same under a kernel with KASAN, lockdep and kmemleak, which is built first (and kept).
 check-kmod-debug: deps-long
 	@tests/run_kmod.sh -d
+bench-kmod:
+	@tests/install_deps.sh --kmod
+	@tests/run_kmod.sh -b
 bench: all
 	@tests/run_bench.sh
 # Two instances over the switch against two Linux processes over loopback and over veth.
@@ -113,4 +116,4 @@ install: all
 
 clean:
 	rm -rf $(O)
-.PHONY: all unit clean deps deps-demo deps-long demo check check-kmod check-kmod-debug check-long bench layers lint install
+.PHONY: all unit clean deps deps-demo deps-long demo check check-kmod check-kmod-debug bench-kmod check-long bench layers lint install

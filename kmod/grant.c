@@ -33,7 +33,7 @@ static void publish(struct jk_cpu *c)
 	WRITE_ONCE(l->forced, c->n_forced);
 	WRITE_ONCE(l->lost, c->n_lost);
 	WRITE_ONCE(l->kicks, c->n_kicks);
-	smp_store_release(&l->gen, c->ack);
+	smp_store_release(&l->gen, c->ack); /* whoever sees it sees the words above */
 }
 
 static void acknowledge(struct jk_cpu *c, u32 gen, u32 error)

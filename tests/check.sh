@@ -33,6 +33,7 @@ part "switch" "$top/tests/run_switch.sh"
 part "hostile program" "$top/tests/run_hostile.sh"
 part "end to end, quick" "$top/tests/run_e2e.sh" -c quick
 part "kernel module in a VM" "$top/tests/run_kmod.sh"
+part "programs on the module in a VM" "$top/tests/run_kmod_e2e.sh"
 [ "${1:-}" = long ] || part "redis over TAP" "$top/tests/redis_matrix.sh" 10000
 if [ "${1:-}" = long ]; then
 	part "end to end, heavy" "$top/tests/run_e2e.sh" -c heavy
@@ -40,6 +41,7 @@ if [ "${1:-}" = long ]; then
 	part "kernel self-tests" "$top/tests/kselftest.sh"
 	part "redis over TAP" "$top/tests/redis_matrix.sh" -l
 	part "TCP link, 3000 seeds" env UNIT_TIMEOUT=3600 NET_SEEDS=3000 CK_RUN_SUITE=tcp_link "$top/tests/run_unit.sh" "$top/build/unit/net"
+	part "kernel module, builds" "$top/tests/run_kmod_build.sh"
 	part "kernel module, debug kernel" "$top/tests/run_kmod.sh" -d
 	part "fuzzing" "$top/tests/run_fuzz.sh" 600
 	[ "$(id -u)" != 0 ] || part "goodput, 1 % loss" "$top/tests/net_goodput.sh"

@@ -13,10 +13,14 @@ tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 p
 	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
 	redis-tools passt tshark stress-ng iproute2 iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
 kmod="linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip"
+# The newest kernel that the distribution offers besides its first one.
+newest() {
+	apt-cache search --names-only '^linux-headers-[0-9.]+[+]deb12-amd64$' | awk '{ print $1 }' | sort -V | tail -1
+}
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
---heavy) want="$build $tests $kmod sparse dkms kmod libelf-dev libssl-dev flex bison bc libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--heavy) want="$build $tests $kmod sparse dkms kmod $(newest) libelf-dev libssl-dev flex bison bc libclang-rt-14-dev linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
 --kmod) want="gcc make libc6-dev $kmod" ;;
 *) want="$build $tests $kmod" ;;
 esac

@@ -3,14 +3,16 @@
 #
 # make check-kmod: boots Debian's 6.1 kernel under QEMU (TCG, 2 and 4 CPUs) with junction.ko and the self-tests of tests/kmod, reads TAP from
 # the serial line. Needs no /dev/kvm and no root.
-#   tests/run_kmod.sh [-d] [-n CPUS]... [-v] [TEST...]
+#   tests/run_kmod.sh [-b] [-d] [-n CPUS]... [-v] [TEST...]
+#     -b  make bench-kmod: tests/kmod/bench_*.c on 2 CPUs
 #     -d  the debug kernel of tests/kmod/debug_kernel.sh instead (KASAN, lockdep, kmemleak ...); fewer rounds
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 o=$top/build
-debug='' cpus=() verbose='' scale=100 limit=120 total=280
-while getopts dn:v opt; do
+debug='' kind=test cpus=() verbose='' scale=100 limit=120 total=280
+while getopts bdn:v opt; do
 	case $opt in
+	b) kind=bench cpus=(2) verbose=1 ;;
 	d) debug=1 ;;
 	n) cpus+=("$OPTARG") ;;
 	v) verbose=1 ;;
@@ -48,9 +50,9 @@ module=$ko/kmod/junction.ko
 
 # the tests
 mkdir -p "$o/kmod-tests" "$work/root/"{bin,dev,proc,sys,tmp,mnt,modules,tests,data}
-for s in "$top"/tests/kmod/test_*.c; do
+for s in "$top/tests/kmod/$kind"_*.c; do
 	n=$(basename "${s%.c}")
-	[ $# = 0 ] || [[ " $* " == *" ${n#test_} "* ]] || continue
+	[ $# = 0 ] || [[ " $* " == *" ${n#"$kind"_} "* ]] || continue
 	b=$o/kmod-tests/$n
 	if [ ! "$b" -nt "$s" ] || [ ! "$b" -nt "$top/include/jabi/jabi_kmod.h" ] || [ -n "$(find "$top"/tests/kmod/*.h -newer "$b")" ]; then
 		gcc -std=gnu11 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -fno-strict-aliasing -static -I"$top" -o "$b" "$s" -lpthread || fail "$n does not build"
@@ -83,7 +85,7 @@ vm() {
 	timeout -k 5 "$total" qemu-system-x86_64 -accel tcg,thread="$threads" -cpu max,smap=off -smp "$n" -m 768 -display none -monitor none \
 		-nic none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
 		-append "console=ttyS0 panic=-1 quiet oops=panic tsc=reliable clocksource=tsc nokaslr ${KT_APPEND:-}" </dev/null 2>"$work/qemu" |
-		tee "$work/out" | if [ -n "$verbose" ]; then tr -d '\r'; else cat >/dev/null; fi
+		tee "$work/out" | if [ -n "$verbose" ]; then sed -u 's,\r,,g'; else cat >/dev/null; fi
 	r=${PIPESTATUS[0]}
 	tr -d '\r' <"$work/out" >"$work/tap"
 	p=$(grep -cE '^ok ' "$work/tap") f=$(grep -cE '^not ok ' "$work/tap")
@@ -99,6 +101,12 @@ vm() {
 }
 
 pass=0 fail=0
+if [ $kind = bench ]; then
+	vm 2 multi
+	echo "$pass passed, $fail failed"
+	[ "$fail" = 0 ]
+	exit
+fi
 for n in "${cpus[@]}"; do
 	vm "$n" multi unload
 	# Loading and unloading patches running code on all CPUs, and QEMU 7.2 sometimes goes on executing the breakpoint of the patching that is

@@ -40,7 +40,11 @@ leaks() {
 		echo "ok kmemleak"
 	fi
 }
-[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+if [ -e /sys/kernel/debug/kmemleak ]; then # what the boot has left is not ours
+	echo scan >/sys/kernel/debug/kmemleak
+	echo scan >/sys/kernel/debug/kmemleak
+	echo clear >/sys/kernel/debug/kmemleak
+fi
 if insmod /modules/junction.ko; then echo "ok insmod"; else echo "not ok insmod"; fi
 for t in /tests/*; do
 	n=${t##*/}
