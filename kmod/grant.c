@@ -354,6 +354,21 @@ int jk_grant_park(struct jk_thread *t, struct jabi_kmod_park *a)
 	return 0;
 }
 
+/* A grant that arrives meanwhile stays: the next PARK finds it. */
+int jk_grant_leave(struct jk_thread *t, struct jabi_kmod_park *a)
+{
+	int cpu = READ_ONCE(t->cpu);
+
+	WRITE_ONCE(t->managed, false); /* first: once dropped it is not to be stopped */
+	if (cpu >= 0)
+		give_up(jk_cpu_of(cpu), t);
+	WRITE_ONCE(t->line->granted, 1);
+	jk_thread_pin(t, -1);
+	a->gen = READ_ONCE(t->gen);
+	a->cpu = ~0u;
+	return has_daemon(t) ? 0 : -EPIPE;
+}
+
 void jk_grant_stop_here(struct jk_thread *t)
 {
 	wait_grant(t, TASK_KILLABLE | TASK_NOLOAD | TASK_FREEZABLE);

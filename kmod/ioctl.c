@@ -123,7 +123,7 @@ static int c_slot(void *of, union arg *a)
 	if (t && t->ctl == of) {
 		a->slot.instance = t->inst_id;
 		a->slot.tid = task_pid_vnr(t->task);
-		a->slot.parked = READ_ONCE(t->parked);
+		a->slot.parked = READ_ONCE(t->parked) ? 1 : jk_grant_must_stop(t) ? 2 : 0;
 		a->slot.cpu = READ_ONCE(t->cpu);
 		r = 0;
 	}
@@ -224,7 +224,10 @@ static int i_park(void *of, union arg *a)
 
 	if (IS_ERR(t))
 		return PTR_ERR(t);
-	r = jk_grant_park(t, &a->park);
+	if (!(a->park.flags & JABI_KMOD_PARK_LEAVE))
+		r = jk_grant_park(t, &a->park);
+	else
+		r = a->park.flags & JABI_KMOD_PARK_IF_GEN ? -EINVAL : jk_grant_leave(t, &a->park);
 	jk_thread_put(t);
 	return r;
 }
@@ -305,7 +308,7 @@ static const struct request inst_table[] = {
 	ROW_(JABI_KMOD_SHARE, 0, R(SHARE), i_share),
 	ROW(JABI_KMOD_REGISTER, 0, R(THREAD), register, pad, i_register),
 	ROW(JABI_KMOD_UNREGISTER, 0, R(THREAD), register, pad, i_unregister),
-	ROW(JABI_KMOD_PARK, JABI_KMOD_PARK_IF_GEN, R(THREAD), park, pad, i_park),
+	ROW(JABI_KMOD_PARK, JABI_KMOD_PARK_IF_GEN | JABI_KMOD_PARK_LEAVE, R(THREAD), park, pad, i_park),
 	ROW(JABI_KMOD_UINTR, JABI_KMOD_UINTR_SOFT, R(UINTR), uintr, pad, i_uintr),
 	ROW_(JABI_KMOD_UINTR_SEND, 0, R(UINTR), i_send),
 	ROW_(JABI_KMOD_UINTR_TARGET, 0, R(UINTR), i_target),

@@ -170,6 +170,7 @@ void jk_grant_lose(struct jk_thread *t);		      /* died, stopped or gone: any co
 void jk_grant_take(struct jk_cpu *c);			      /* RELEASE: the holder is stopped */
 void jk_grant_blocked(struct jk_thread *t, bool blocked);     /* from the notifiers */
 int jk_grant_park(struct jk_thread *t, struct jabi_kmod_park *a);
+int jk_grant_leave(struct jk_thread *t, struct jabi_kmod_park *a);
 void jk_grant_stop_here(struct jk_thread *t); /* task work: wait until granted */
 bool jk_grant_must_stop(struct jk_thread *t);
 void jk_grant_vectors(struct jk_cpu *c, u64 vectors);

@@ -40,7 +40,9 @@
  * holds anything. A CPU with no holder belongs to Linux. When the daemon file is closed all its CPUs are released; parked and stopped
  * threads of its instances run under plain Linux scheduling with the affinity they had, PARK gives EPIPE from then on and the instances
  * fall back to scheduling themselves. PARK on an instance whose control file never claimed a CPU gives EPIPE too. A signal makes PARK
- * return EINTR: the thread runs, not granted, on wherever it may, until it parks again.
+ * return EINTR: the thread runs, not granted, on wherever it may, until it parks again. PARK with JABI_KMOD_PARK_LEAVE gives the CPU up
+ * in the same way but returns at once: the thread is no longer managed and runs or sleeps under plain Linux scheduling, with the affinity
+ * it had, until it parks again.
  *   JABI_KMOD_CLAIM_WATCH: an idle CPU of this claim waits on its line with MONITOR/MWAIT (a low-priority kernel thread, so other work
  * still runs) and takes a grant without KICK; EOPNOTSUPP where the CPU has no MWAIT.
  *
@@ -221,7 +223,7 @@ struct jabi_kmod_slot {
 	__u32 slot;
 	__u32 instance; /* (out) */
 	__s32 tid;	/* (out) in the caller's pid namespace, 0 = none there */
-	__u32 parked;	/* (out) 1 = waits in PARK or is stopped by the module */
+	__u32 parked;	/* (out) 1 = waits in PARK or is stopped by the module; 2 = managed and without a CPU: will be */
 	__u32 cpu;	/* (out) the CPU it holds, ~0 = none */
 	__u32 pad;
 };
@@ -246,6 +248,7 @@ struct jabi_kmod_register {
 /* PARK: `slot` must be the caller's (EPERM). If the thread holds a CPU by a grant newer than `gen` it returns at once (so that a grant
  * that was acknowledged between the caller's last look and the call is not given away). */
 #define JABI_KMOD_PARK_IF_GEN 1 /* compare with gen; else gen is ignored on the way in */
+#define JABI_KMOD_PARK_LEAVE  2 /* not together with IF_GEN: EINVAL. (out) cpu ~0 */
 struct jabi_kmod_park {
 	__u32 size;
 	__u32 flags;

@@ -184,7 +184,7 @@ static inline bool kt_parked(int fd, unsigned int slot)
 {
 	struct jabi_kmod_slot a;
 
-	return kt_slot(fd, slot, &a) == 0 && a.parked;
+	return kt_slot(fd, slot, &a) == 0 && a.parked == 1;
 }
 
 static inline int kt_park(int inst, unsigned int slot, struct jabi_kmod_park *out)

@@ -438,6 +438,66 @@ static void daemon_and_threads(void)
 	}
 }
 
+/* Parks, leaves, works for a while with no CPU of its own, parks again. */
+static void *leaver(void *arg)
+{
+	struct jabi_kmod_park p;
+	unsigned int slot;
+
+	(void)arg;
+	if (kt_register(inst, &slot)) {
+		sh->error = errno;
+		return NULL;
+	}
+	sh->slot[0] = slot;
+	for (unsigned long i = 0; i < kt_rounds(1000) && !sh->error; i++) {
+		if (kt_park(inst, slot, &p) || p.cpu != CPU || sched_getcpu() != CPU) {
+			sh->error = errno ? errno : -1;
+			break;
+		}
+		p = (struct jabi_kmod_park){ .size = sizeof(p), .slot = slot, .flags = JABI_KMOD_PARK_LEAVE };
+		if (ioctl(inst, JABI_KMOD_PARK, &p) || p.cpu != ~0u)
+			sh->error = errno ? errno : -2;
+		for (int j = 0; j < 3; j++)
+			kt_sleep_us(10); /* it is not stopped when it wakes */
+		sh->rounds[0]++;
+	}
+	sh->stop = 1;
+	kt_unregister(inst, slot);
+	return NULL;
+}
+
+static void test_leave(void)
+{
+	pthread_t t;
+
+	setup();
+	pthread_create(&t, NULL, leaver, NULL);
+	CHECK(WAIT_FOR(sh->slot[0]));
+	while (!sh->stop) {
+		unsigned long round = sh->rounds[0];
+
+		if (!kt_parked(fd, sh->slot[0])) {
+			sched_yield();
+			continue;
+		}
+		grant(sh->slot[0]);
+		if (kt_bad)
+			break;
+		CHECK(WAIT_FOR(sh->rounds[0] > round || sh->stop));
+	}
+	sh->stop = 1;
+	if (kt_bad) {
+		close(fd); /* EPIPE for who waits */
+		fd = -1;
+	}
+	pthread_join(t, NULL);
+	CHECK(sh->error == 0, "%d", sh->error);
+	CHECK(sh->rounds[0] == kt_rounds(1000), "%lu", sh->rounds[0]);
+	CHECK(WAIT_FOR(cp->state == JABI_KMOD_CPU_IDLE && cp->slot == 0));
+	teardown();
+}
+
 static void test_daemon_killed(void)
 {
 	int free_fd;
@@ -473,6 +533,7 @@ int main(void)
 	kt_run("holder stopped, forks, execs", test_stopped);
 	kt_run("CPU taken after the deadline", test_forced);
 	kt_run("PARK and a signal", test_signal);
+	kt_run("PARK_LEAVE", test_leave);
 	kt_run("daemon killed at any point", test_daemon_killed);
 	return kt_end();
 }
