@@ -54,10 +54,11 @@ $(O)/jctl: $(jctl-all-objs)
 -include $(kernel-objs:.o=.d) $(jctl-all-objs:.o=.d)
 
 # ---- unit tests: hosted builds of module sources with Check; parsing code also under ASan and UBSan ----
-unit-names := fs net lane jctl patch vma mm futex elf kmod
+unit-names := fs net lane jctl patch vma mm futex elf kmod scheduler cores
 unit-san-fs := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 unit-san-net := $(unit-san-fs)
 unit-san-lane := $(unit-san-fs)
+unit-san-scheduler := $(unit-san-fs)
 define unit-rule
 $(O)/unit/$(1): $$(unit-$(1)-srcs) $(O)/jctl
 	@mkdir -p $$(@D)

@@ -5,6 +5,8 @@
  */
 #include "scheduler/switch.h"
 
+#include "scheduler/core.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +112,20 @@ static void attach(struct conn *c, const struct jabi_port_hello *h)
 	conn_close(c);
 }
 
+/* Once told the connection is not needed: the bell lives as long as the instance. */
+static void give_cores(struct conn *c)
+{
+	struct jabi_port_msg m = { .type = JABI_PORT_CORES_GIVEN };
+	int fds[2], nr = core_serve_attach(fds, (u64 *)&m.rx_frames);
+
+	if (nr < 0)
+		return refuse(c, -nr);
+	(void)send_msg(c->source.fd, &m, fds, (unsigned)nr); /* failing: the bell has lost its writer, that ends it */
+	for (int i = 0; i < nr; i++)
+		close(fds[i]);
+	conn_close(c);
+}
+
 static void tell_status(struct conn *c)
 {
 	struct jabi_port_msg end = { .type = JABI_PORT_STATUS_END };
@@ -160,6 +176,8 @@ static void conn_ready(struct source *s, u32 events)
 		return refuse(c, EPROTO);
 	if (h.op == JABI_PORT_ATTACH)
 		return attach(c, &h);
+	if (h.op == JABI_PORT_CORES)
+		return give_cores(c);
 	if (h.op != JABI_PORT_STATUS)
 		return refuse(c, EINVAL);
 	c->is_status = true;

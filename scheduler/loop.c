@@ -5,6 +5,8 @@
  */
 #include "scheduler/switch.h"
 
+#include "scheduler/core.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -54,7 +56,7 @@ static void handle_events(int timeout)
 	struct epoll_event e[64];
 	int n = epoll_wait(sw.epoll_fd, e, 64, timeout);
 
-	if (!n && timeout > 0)
+	if (!n && timeout == FIRST_PORT_MS)
 		sw.had_port = true; /* who started us has not come: over */
 	for (int i = 0; i < n; i++) {
 		struct source *s = e[i].data.ptr;
@@ -68,12 +70,15 @@ static void handle_events(int timeout)
 int loop_run(void)
 {
 	unsigned round = 0;
+	int cores_ms = -1;
 
 	for (;;) {
 		bool is_busy = !list_empty(&sw.active);
 
 		if (!is_busy || ++round % EPOLL_EVERY == 0)
-			handle_events(is_busy ? 0 : sw.is_auto && !sw.had_port ? FIRST_PORT_MS : -1);
+			handle_events(is_busy ? 0 : cores_ms >= 0 ? cores_ms : sw.is_auto && !sw.had_port ? FIRST_PORT_MS : -1);
+		if (core_serve_active() && (!is_busy || round % EPOLL_EVERY == 0))
+			cores_ms = core_serve_run();
 		poll_active();
 		port_bury_dead();
 		if (sw.is_auto && sw.had_port && !sw.nr_instances) {

@@ -23,9 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scheduler/core.h"
 #include "scheduler/sock_path.h"
 
-static const char *name = "default", *tap, *socket_path;
+static const char *name = "default", *tap, *socket_path, *cores;
 static int ready_fd = -1;
 
 static int fail(int err, const char *fmt, ...) printf_like(2, 3);
@@ -53,6 +54,7 @@ static void usage(FILE *to)
 		    "  --no-direct           no links between ports that skip the switch\n"
 		    "  --spin N              rounds a quiet port is polled before it is armed\n"
 		    "  --socket PATH         control socket (default: by name)\n"
+		    "  --cores LIST          these CPUs (\"1,4-7\") are for instances, granted and taken by load\n"
 		    "  --auto                end with the last port\n"
 		    "  --ready-fd FD         a byte is written there when ports can come\n");
 }
@@ -121,6 +123,9 @@ static int set_option(int c, const char *v)
 	case 'k':
 		socket_path = v;
 		return 0;
+	case 'c':
+		cores = v;
+		return *v ? 0 : -1;
 	case 'a':
 		sw.is_auto = true;
 		return 0;
@@ -138,7 +143,7 @@ static int parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "name", 1, 0, 'n' },	  { "subnet", 1, 0, 's' }, { "gw", 1, 0, 'g' },	    { "tap", 1, 0, 't' },
 		{ "mtu", 1, 0, 'm' },	  { "allow-uid", 1, 0, 'u' }, { "no-direct", 0, 0, 'd' }, { "spin", 1, 0, 'p' },
-		{ "socket", 1, 0, 'k' },  { "auto", 0, 0, 'a' },   { "ready-fd", 1, 0, 'r' }, { "help", 0, 0, 'h' },
+		{ "socket", 1, 0, 'k' },  { "auto", 0, 0, 'a' },   { "cores", 1, 0, 'c' },	   { "ready-fd", 1, 0, 'r' }, { "help", 0, 0, 'h' },
 		{ 0 }
 	};
 	int c, at;
@@ -244,6 +249,9 @@ int main(int argc, char **argv)
 	r = tap ? uplink_tap_open(tap) : 0;
 	if (r)
 		return fail(-r, "--tap %s", tap), 1;
+	r = cores ? core_serve_open(cores) : 0;
+	if (r)
+		return fail(-r, "--cores %s", cores), 1;
 	r = control_open(sw.socket_path);
 	if (r)
 		return fail(-r, "%s", sw.socket_path), 1;

@@ -1,5 +1,5 @@
 # junctiond: hosted. The switch between instances.
-junctiond-objs := $(addprefix scheduler/,main.o port.o forward.o direct.o control.o loop.o uplink_tap.o sock_path.o)
+junctiond-objs := $(addprefix scheduler/,main.o port.o forward.o direct.o control.o loop.o uplink_tap.o sock_path.o core.o core_kmod.o core_serve.o)
 junctiond-libs := -l:libcap.a
 
 $(O)/junctiond: $(addprefix $(O)/hosted/,$(junctiond-objs))

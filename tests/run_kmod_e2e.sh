@@ -25,10 +25,10 @@ make -s -C "$top" KDIR="/usr/src/linux-headers-$version" kmod >"$work/build" 2>&
 
 mkdir -p "$r"/{bin,dev,proc,sys,tmp,etc,root,run,opt,modules,data,var/cache,usr/bin,lib64}
 cp "$(command -v busybox)" "$r/bin/busybox"
-cp "$o/jctl" "$o/junction-kernel" "$r/opt/"
+cp "$o/jctl" "$o/junctiond" "$o/junction-kernel" "$r/opt/"
 cp "$o/kmod/junction.ko" "$image/lib/modules/$version/kernel/drivers/net/tun.ko" "$r/modules/"
-for b in /bin/bash /usr/bin/sha256sum "$(command -v redis-server)" "$(command -v redis-benchmark)" "$o/jctl"; do
-	[ "$b" = "$o/jctl" ] || { mkdir -p "$r/$(dirname "$b")" && cp -L "$b" "$r$b"; }
+for b in /bin/bash /usr/bin/sha256sum "$(command -v redis-server)" "$(command -v redis-benchmark)" "$o/jctl" "$o/junctiond"; do
+	[[ $b = "$o"/* ]] || { mkdir -p "$r/$(dirname "$b")" && cp -L "$b" "$r$b"; }
 	ldd "$b" | grep -o '/[^ ]*' | while read -r l; do
 		mkdir -p "$r/$(dirname "$l")"
 		[ -e "$r$l" ] || cp -L "$l" "$r$l"

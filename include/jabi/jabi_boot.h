@@ -188,7 +188,8 @@ struct jabi_boot {
 	__s32 kmod_fd; /* instance file of the kernel module (JABI_KMOD_FD), -1: none */
 	struct jabi_net6 net6;
 	__s32 pcap_fd; /* a file that the interface's frames go to (--pcap); -1 = none */
-	__u8 reserved[20];
+	__s32 core_bell_fd; /* of the daemon that grants cores (jabi_port.h, CORES), -1: none */
+	__u8 reserved[16];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;

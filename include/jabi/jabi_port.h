@@ -28,6 +28,10 @@
  * answers ATTACHED with the descriptors link, bell (read end), switch's bell; or REFUSED. Afterwards only the switch speaks: PEER_ADD with
  * the descriptors link and peer's bell (write end), PEER_DEL. Closing the socket gives the port up; when the switch closes it, the link is
  * down for good. JABI_PORT_STATUS is answered by one STATUS_PORT each and STATUS_END.
+ *
+ * CORES. JABI_PORT_CORES asks for CPUs instead of a port. CORES_GIVEN carries an instance file of the kernel module (jabi_kmod.h) and the
+ * write end of a pipe, O_NONBLOCK: a thread that has work writes {slot, 0}, two words, before it PARKs. Without descriptors the CPUs of
+ * the mask are for the instance's affinity. REFUSED with ENODEV: the daemon has no CPUs to give.
  */
 #ifndef JABI_JABI_PORT_H
 #define JABI_JABI_PORT_H
@@ -83,6 +87,7 @@ struct jabi_link_head {
 
 #define JABI_PORT_ATTACH 1
 #define JABI_PORT_STATUS 2
+#define JABI_PORT_CORES	 3
 
 #define JABI_PORT_F_DIRECT 1 /* direct links to ports of the same owner are welcome */
 
@@ -102,6 +107,7 @@ struct jabi_port_hello {
 #define JABI_PORT_PEER_DEL    4
 #define JABI_PORT_STATUS_PORT 5
 #define JABI_PORT_STATUS_END  6
+#define JABI_PORT_CORES_GIVEN 7
 
 struct jabi_port_msg {
 	__u32 type;
@@ -114,7 +120,7 @@ struct jabi_port_msg {
 	__u8 ip6[16];
 	__u32 mtu;
 	__u32 uid; /* STATUS_PORT */
-	__u64 rx_frames, rx_bytes;		   /* STATUS_PORT: from the port */
+	__u64 rx_frames, rx_bytes;		   /* STATUS_PORT: from the port; CORES_GIVEN: rx_frames is the mask of CPUs 0..63 */
 	__u64 tx_frames, tx_bytes;		   /* to the port */
 	__u64 spoofed, malformed, full, unknown_dst; /* dropped: bad source, bad descriptor or header, no room at the port, nobody there */
 	__u32 peers;				   /* direct links */

@@ -51,6 +51,56 @@ files() {
 }
 check "a host file through the page cache" files
 
+# Two instances share the one core that junctiond grants; both go on when it is killed.
+export XDG_RUNTIME_DIR=/tmp
+loop='i=0; while [ $i -lt LIMIT ]; do i=$((i + 1)); [ $((i % 4000)) != 0 ] || x=$(echo fork); done; echo done $x'
+daemon() {
+	/opt/junctiond --cores 1 2>/tmp/junctiond.log &
+	daemon=$!
+	for i in $(seq 50); do
+		$jctl doctor 2>/dev/null | grep '^yes.*core grants.*granted by junctiond and the module' && return
+		sleep 0.2
+	done
+	sed 's/^/# /' /tmp/junctiond.log
+	return 1
+}
+check "junctiond --cores, jctl doctor tells" daemon
+pair() { # LIMIT
+	timeout 100 $jctl run --net switch -- /bin/bash -c "${loop/LIMIT/$1}" >/tmp/one 2>/dev/null &
+	one=$!
+	timeout 100 $jctl run --net switch -- /bin/bash -c "${loop/LIMIT/$1}" >/tmp/two 2>/dev/null &
+	two=$!
+}
+ended() {
+	wait $one && wait $two && [ "$(cat /tmp/one /tmp/two | sort -u)" = "done fork" ]
+}
+# Threads of the two instance kernels that are held on the granted core now.
+on_core() {
+	grep -l '^Cpus_allowed_list:[[:space:]]*1$' $(grep -lsE '^Name:.*(junction-kernel|bash|exe)' /proc/[0-9]*/task/*/status) 2>/dev/null | wc -l
+}
+shared() {
+	local i most=0 n
+	pair 12000
+	for i in $(seq 100); do
+		n=$(on_core)
+		[ "$n" -le "$most" ] || most=$n
+		kill -0 $one 2>/dev/null && kill -0 $two 2>/dev/null || break
+		sleep 0.1
+	done
+	echo "# threads on the core at once, at most: $most"
+	ended && [ "$most" -ge 1 ]
+}
+check "two instances on one granted core" shared
+killed() {
+	pair 30000
+	sleep 5
+	kill -0 $one && kill -0 $two && kill -9 $daemon || return 1
+	wait $daemon
+	sleep 0.5
+	[ "$(on_core)" = 0 ] && ended
+}
+check "the daemon is killed, both go on without" killed 2>/dev/null
+
 $jctl run --net tap --ip 10.9.0.2/24 -- redis-server --save '' --protected-mode no --bind 0.0.0.0 >/tmp/redis.log 2>&1 &
 redis=$!
 ready() {

@@ -152,6 +152,18 @@ static enum verdict look_kmod(char *detail)
 	return PRESENT;
 }
 
+static enum verdict look_granted(char *detail)
+{
+	int r = cores_probe();
+
+	if (r < 0) {
+		say(detail, "scheduled by the host: %s", r == -ENODEV ? "junctiond has no --cores" : "no junctiond");
+		return ABSENT;
+	}
+	say(detail, "%s", r ? "granted by junctiond and the module" : "as affinity: junctiond has no module");
+	return PRESENT;
+}
+
 static enum verdict look_rdma(char *detail)
 {
 	DIR *d = opendir("/sys/class/infiniband");
@@ -283,6 +295,8 @@ static const struct probe probes[] = {
 	  "needs a CPU with UINTR (Sapphire Rapids or later) not hidden by a hypervisor" },
 	{ "/dev/junction", false, look_kmod, "kernel module: ticks and kicks without signals, page cache",
 	  "make kmod && insmod build/kmod/junction.ko; be root or in its group (docs/KMOD.md)" },
+	{ "core grants", false, look_granted, "CPUs given to instances on the switch by load",
+	  "junctiond --cores LIST" },
 	{ "RDMA devices", false, look_rdma, "verbs queues; not used yet",
 	  "needs an RDMA NIC, or soft-RoCE: `rdma link add`" },
 	{ "huge pages", false, look_hugepages, "fewer TLB misses in big programs",

@@ -16,7 +16,7 @@ struct launch {
 	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
 	size_t pages_len, pages_cap;
 	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
-	int pcap_fd, kmod_fd;
+	int pcap_fd, kmod_fd, core_bell;
 	int port_sock;	   /* to junctiond */
 	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
@@ -48,10 +48,12 @@ void ring_close(struct launch *l);
 /* The same for the doctor: 0 or -errno of the step that failed. */
 int ring_probe(const char **step);
 
-/* kmod.c: an instance file of the kernel module, if the host has it; else runs without. */
+/* kmod.c: an instance file of the kernel module, junctiond's if that grants cores, else an own one; runs without where there is none. */
 int kmod_attach(struct launch *l) must_check;
 /* For the doctor: JABI_KMOD_FEAT_* or -errno. */
 int kmod_probe(void);
+/* The same for cores of the default junctiond: 2 granted by the module, 0 as affinity; -errno: none. */
+int cores_probe(void);
 
 /* switch.c: --net switch: a port of the switch, which is started if need be. */
 int port_attach(struct launch *l) must_check;

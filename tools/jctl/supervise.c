@@ -70,6 +70,7 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	keep_open(l->strace_fd);
 	keep_open(l->tap_fd);
 	keep_open(l->pcap_fd);
+	keep_open(l->core_bell);
 	for (unsigned i = 0; i < 3; i++)
 		keep_open(l->port_fd[i]);
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)

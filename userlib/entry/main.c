@@ -13,6 +13,7 @@
 #include "userlib/rt/host.h"
 #include "userlib/rt/host_ring.h"
 #include "userlib/rt/jobctl.h"
+#include "userlib/rt/cores.h"
 #include "userlib/rt/kmod.h"
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/trap.h"
@@ -173,6 +174,7 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 	lock_in();
 	kthread_wake_fd = boot->wake_eventfd;
 	kmod_boot(boot->kmod_fd, (char *)boot + boot->arena_size + JABI_PORT_AREA);
+	cores_boot(boot->kmod_fd >= 0 ? boot->core_bell_fd : -1);
 	jobctl_launcher_pid = (int)boot->launcher_pid;
 	jobctl_enabled = boot->flags & JABI_F_JOB_CONTROL;
 	sched_nr_cores = boot->nr_cores < 1 ? 1 : MIN(boot->nr_cores, (u32)MAX_CORES);

@@ -50,6 +50,8 @@ static void note_vectors(struct kthread *kt, u64 vectors)
 		kt->nr_ticks++;
 		kt->need_resched = 1;
 	}
+	if (vectors & 1ull << JABI_KMOD_VEC_YIELD)
+		kt->core_yield = 1;
 }
 
 /* Unmasked first, then looked: what came while masked waits in `pending`. */
@@ -181,6 +183,18 @@ int kmod_interrupt(struct kthread *kt)
 	struct jabi_kmod_send s = { .size = sizeof(s), .slot = load_acquire(&kt->kmod_slot), .vectors = 1ull << KMOD_VEC_KICK };
 
 	return s.slot ? host_ioctl(kmod_fd, JABI_KMOD_UINTR_SEND, &s) : -ENODEV;
+}
+
+/* By generation: a grant that came after the last one that we know of is not given away. */
+int kmod_park(struct kthread *kt, bool leave)
+{
+	struct jabi_kmod_park p = { .size = sizeof(p), .flags = leave ? JABI_KMOD_PARK_LEAVE : JABI_KMOD_PARK_IF_GEN, .slot = kt->kmod_slot,
+				    .gen = leave ? 0 : kt->core_gen };
+	int r = host_ioctl(kmod_fd, JABI_KMOD_PARK, &p);
+
+	if (!r)
+		kt->core_gen = p.gen;
+	return r;
 }
 
 /* ---- page cache ---- */

@@ -22,6 +22,11 @@ void kmod_thread_free(struct kthread *kt);
 int kmod_thread_init(struct kthread *kt, s64 tick_ns);
 /* Interrupts kt if it is running program code. -errno: send a signal. */
 int kmod_interrupt(struct kthread *kt);
+/*
+ * The caller's PARK: gives up the CPU that it holds, waits for a grant. leave: does not wait, is not managed any more. -EPIPE: nobody grants
+ * CPUs; -EINTR: a signal came, it runs ungranted.
+ */
+int kmod_park(struct kthread *kt, bool leave);
 
 /* Host files that are asked about or mapped often: an id for a descriptor, > 0, or -errno where the host file system is not plain page cache. */
 int kmod_file_add(int fd);

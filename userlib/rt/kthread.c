@@ -6,6 +6,7 @@
  */
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/clock_vdso.h"
+#include "userlib/rt/cores.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -298,6 +299,7 @@ static void kthread_sleep(struct kthread *kt)
 	bool watch = load_relaxed(&watcher) == NULL && atomic_cas(&watcher, (struct kthread *)NULL, kt);
 
 	kt->nr_parks++;
+	cores_ops()->release(kt);
 	store_release(&kt->sleeping, watch ? KT_WATCHER : KT_FUTEX);
 	atomic_fetch_or(&kt->kproc->idle_mask, bit);
 	full_fence(); /* pairs with sched_enqueue: announce first, then look at the queues */
@@ -313,6 +315,7 @@ static void kthread_sleep(struct kthread *kt)
 	store_release(&kt->sleeping, KT_AWAKE);
 	atomic_fetch_and(&kt->kproc->idle_mask, ~bit);
 	store_release(&kt->park_word, 0u);
+	cores_ops()->acquire(kt);
 }
 
 static void kthread_exit(struct kthread *kt)
@@ -349,7 +352,10 @@ static noreturn_fn void idle_loop(struct kthread *kt)
 {
 	s64 idle_since = 0;
 
+	cores_ops()->acquire(kt);
 	for (;;) {
+		cores_ops()->yield(kt);
+
 		struct uthread *ut = runq_pop(kt);
 		bool did = kthread_poll_once(false);
 

@@ -4,6 +4,7 @@
  * program's registers come and go is in arch/ and trap.c.
  */
 #include "userlib/rt/sched.h"
+#include "userlib/rt/cores.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -408,6 +409,7 @@ void sched_check_resched(void)
 {
 	struct kthread *kt = kt_self();
 
+	cores_ops()->yield(kt);
 	if (!kt->need_resched)
 		return;
 	kt->need_resched = 0;

@@ -91,6 +91,8 @@ struct kthread {
 	char *sched_stack, *alt_stack;
 	char *ui_stack;		   /* [I] one page, NULL without the module */
 	u32 kmod_slot;		   /* [a] 0 = not registered */
+	u32 core_gen;		   /* [owner] of the last grant (cores.h) */
+	u32 core_held, core_yield; /* [owner] holds a granted CPU; is asked for it */
 	struct uthread idle_ut;	   /* uthread_self() on the scheduler stack: may not park */
 };
 enum { KT_AWAKE, KT_FUTEX, KT_WATCHER };

@@ -1,0 +1,1 @@
+unit-cores-srcs := tests/unit/cores/test_cores.c userlib/rt/cores.c

@@ -1,0 +1,1 @@
+unit-scheduler-srcs := tests/unit/scheduler/test_core.c scheduler/core.c
