@@ -102,6 +102,9 @@ bench: all
 # Two instances over the switch against two Linux processes over loopback and over veth.
 bench-net: all
 	@tests/run_bench_net.sh
+# Two busy ports of a switch beside a thousand idle ones.
+bench-ports: all
+	@tests/run_bench_ports.sh
 # Each module may use only what the modules left of it define (tests/layers.txt).
 layers: $(kernel-objs)
 	@tests/check_layers.sh $(O)
@@ -117,4 +120,4 @@ install: all
 
 clean:
 	rm -rf $(O)
-.PHONY: all unit clean deps deps-demo deps-long demo check check-kmod check-kmod-debug bench-kmod check-long bench layers lint install
+.PHONY: all unit clean deps deps-demo deps-long demo check check-kmod check-kmod-debug bench-kmod bench-ports check-long bench layers lint install

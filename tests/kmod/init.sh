@@ -41,6 +41,7 @@ leaks() {
 	fi
 }
 if [ -e /sys/kernel/debug/kmemleak ]; then # what the boot has left is not ours
+	echo scan=off >/sys/kernel/debug/kmemleak # only when asked
 	echo scan >/sys/kernel/debug/kmemleak
 	echo scan >/sys/kernel/debug/kmemleak
 	echo clear >/sys/kernel/debug/kmemleak
