@@ -204,7 +204,10 @@ void jk_grant_vectors(struct jk_cpu *c, u64 vectors)
 	}
 }
 
-void jk_grant_lose(struct jk_thread *t)
+enum event { EV_LOST, EV_BLOCKED, EV_RUNS };
+
+/* Something happened to t that its CPU must know of, if it holds one. */
+static void holder_event(struct jk_thread *t, enum event ev)
 {
 	int cpu = READ_ONCE(t->cpu);
 	struct jk_thread *ref = NULL;
@@ -215,39 +218,32 @@ void jk_grant_lose(struct jk_thread *t)
 		return;
 	c = jk_cpu_of(cpu);
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (c->cur == t) {
+	if (c->cur != t || (ev == EV_RUNS && c->state != JABI_KMOD_CPU_BLOCKED))
+		goto out;
+	if (ev == EV_LOST) {
 		ref = drop(c);
 		c->n_lost++;
-		publish(c);
-		orders_soon(c);
+	} else {
+		c->state = ev == EV_BLOCKED ? JABI_KMOD_CPU_BLOCKED : JABI_KMOD_CPU_RUN;
 	}
+	publish(c);
+	if (ev != EV_RUNS)
+		orders_soon(c);
+out:
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	/* Not the last: the task's own reference is there. */
 	if (ref)
 		jk_thread_put(ref);
 }
 
+void jk_grant_lose(struct jk_thread *t)
+{
+	holder_event(t, EV_LOST);
+}
+
 void jk_grant_blocked(struct jk_thread *t, bool blocked)
 {
-	int cpu = READ_ONCE(t->cpu);
-	struct jk_cpu *c;
-	unsigned long flags;
-
-	if (cpu < 0)
-		return;
-	c = jk_cpu_of(cpu);
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (c->cur == t) {
-		if (blocked) {
-			c->state = JABI_KMOD_CPU_BLOCKED;
-			publish(c);
-			orders_soon(c);
-		} else if (c->state == JABI_KMOD_CPU_BLOCKED) {
-			c->state = JABI_KMOD_CPU_RUN;
-			publish(c);
-		}
-	}
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	holder_event(t, blocked ? EV_BLOCKED : EV_RUNS);
 }
 
 void jk_grant_take(struct jk_cpu *c)

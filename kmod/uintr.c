@@ -178,8 +178,11 @@ static enum hrtimer_restart retry_fires(struct hrtimer *timer)
 {
 	struct jk_thread *t = container_of(timer, struct jk_thread, retry);
 
+	/* Moved meanwhile, and perhaps the new CPU could not start this timer while it was firing here: nothing is left but to call. */
 	if (t->task == current && READ_ONCE(t->on_cpu) == smp_processor_id())
 		try_here(t);
+	else if (atomic64_read(&t->posted))
+		jk_uintr_post(t, 0);
 	return HRTIMER_NORESTART;
 }
 
@@ -314,6 +317,8 @@ int jk_uintr_set(struct jk_thread *t, struct jabi_kmod_uintr *a)
 	if (ui.slice_ns)
 		hrtimer_start(&t->slice, t->slice_left, HRTIMER_MODE_REL_PINNED_HARD);
 	local_irq_restore(flags);
+	if (atomic64_read(&t->posted)) /* what came while there was no handler, or lost its timer above */
+		jk_thread_queue_work(t);
 	a->delivery = ui.delivery;
 	return 0;
 }

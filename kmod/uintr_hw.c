@@ -161,16 +161,20 @@ int jk_hw_prepare(struct jk_thread *t)
 void jk_hw_start(struct jk_thread *t)
 {
 	t->hw->has_handler = true;
-	t->hw->uirr = 0;
 	t->hw->uif = false; /* the thread says STUI */
 	jk_hw_sched_in(t);
 }
 
+/* What was on its way is posted again: to the next handler, or dropped with the last. */
 void jk_hw_stop(struct jk_thread *t)
 {
+	struct jk_uintr_hw *h = t->hw;
+
 	jk_hw_sched_out(t);
-	t->hw->has_handler = false;
-	t->hw->uirr = 0;
+	if (h->has_handler)
+		atomic64_or(jk_uirr_restore(h->uirr, xchg(&h->upid.pir, 0), 0), &t->posted);
+	h->has_handler = false;
+	h->uirr = 0;
 	jk_hw_sched_in(t);
 }
 

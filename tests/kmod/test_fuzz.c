@@ -150,7 +150,7 @@ static long order(unsigned long *s)
 static long one(unsigned int op, unsigned long *s, unsigned int *slot)
 {
 	struct jabi_kmod_rights r = { .size = sizeof(r), .rights = rnd(s) % 32 };
-	struct jabi_kmod_park p = { .size = sizeof(p), .slot = *slot, .flags = rnd(s) % 2, .gen = rnd(s) % 8 };
+	struct jabi_kmod_park p = { .size = sizeof(p), .slot = *slot, .flags = rnd(s) % 4, .gen = rnd(s) % 8 };
 	struct jabi_kmod_slot q;
 	unsigned int other = any_slot(s);
 	long n;

@@ -9,7 +9,8 @@
 
 #include "tests/kmod/uentry.h"
 
-#define VECTORS 8
+#define VECTORS	    8
+#define PATIENCE_NS 20000000000ull
 
 static int fd, inst;
 static unsigned int slot;
@@ -28,24 +29,29 @@ static unsigned long total(volatile unsigned long *v)
 
 static void *sender(void *arg)
 {
+	unsigned long long end;
 	unsigned long n = 0;
 	unsigned int seed = 7;
 
 	(void)arg;
+	/* Mostly one vector that has a frame of its own; now and then several at once, which share one, or the next before the last is handled. */
 	while (n < goal && !send_error) {
+		bool several = rand_r(&seed) % 32 == 0;
 		unsigned long long bits = 0;
+		int only = (int)(rand_r(&seed) % VECTORS);
 
 		for (int v = 0; v < VECTORS; v++)
-			if (kt_hits[v * 9] == sent[v * 9] && n < goal && rand_r(&seed) % 2) {
+			if ((several || v == only) && kt_hits[v * 9] == sent[v * 9] && n < goal) {
 				bits |= 1ull << v * 9;
 				sent[v * 9]++;
 				n++;
 			}
-		if (!bits)
-			sched_yield();
-		else if (kt_send(n % 2 ? inst : fd, slot, bits))
+		if (bits && kt_send(n % 2 ? inst : fd, slot, bits))
 			send_error = errno;
-		if (rand_r(&seed) % 64 == 0)
+		for (end = kt_now_ns() + PATIENCE_NS; !several && !send_error && kt_hits[only * 9] != sent[only * 9]; sched_yield())
+			if (kt_now_ns() > end)
+				send_error = ETIMEDOUT;
+		if (rand_r(&seed) % 1024 == 0)
 			kt_sleep_us(rand_r(&seed) % 200);
 	}
 	sending = 0;
