@@ -13,6 +13,7 @@
 #include "userlib/rt/uaccess.h"
 #include "userlib/rt/waitq.h"
 
+struct jabi_queues;
 struct sock;
 
 struct net_addr { /* sockaddr_in or sockaddr_in6 */
@@ -57,6 +58,8 @@ void net_init(void);
 struct net_config {
 	int tap_fd; /* -1: loopback only */
 	u8 mac[6];
+	const struct jabi_queues *queues; /* jabi_queues.h: of a TAP with several, or AF_XDP; NULL: tap_fd alone */
+	bool is_xdp;			  /* the queues are AF_XDP sockets */
 	u32 mtu, vnet_hdr; /* bytes of virtio_net_hdr per frame */
 	u32 offload;	   /* TUN_F_* */
 	u32 ip, gateway;   /* network byte order, 0 = none */

@@ -124,7 +124,7 @@ int net_configure(const struct net_config *c)
 	struct netif *n = &net_eth;
 	int r;
 
-	if (c->tap_fd < 0 && c->port_ctl_fd < 0)
+	if (c->tap_fd < 0 && c->port_ctl_fd < 0 && !c->is_xdp)
 		return 0;
 	*n = (struct netif){ .name = "eth0", .index = 2, .mtu = c->mtu ? c->mtu : 1500,
 			     .flags = IFF_UP | IFF_RUNNING | IFF_BROADCAST | IFF_MULTICAST,
@@ -135,7 +135,7 @@ int net_configure(const struct net_config *c)
 	net_gateway6 = c->gateway6;
 	if (!ip_is_any(c->ip6))
 		n->addr6[n->nr_addr6++] = (struct ifaddr6){ .ip = c->ip6, .prefix_len = c->prefix_len6 };
-	r = c->port_ctl_fd >= 0 ? nic_port_attach(n, c) : c->is_stream ? nic_stream_attach(n, c) : nic_tap_attach(n, c);
+	r = c->port_ctl_fd >= 0 ? nic_port_attach(n, c) : c->is_xdp ? nic_xdp_attach(n, c) : c->is_stream ? nic_stream_attach(n, c) : nic_tap_attach(n, c);
 	if (r)
 		return r;
 	net_lock_get();

@@ -74,6 +74,7 @@ struct nic_ops {
 extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
 extern struct ip_addr net_gateway6; /* configured by hand; IP6_ANY: none */
+int nic_xdp_attach(struct netif *n, const struct net_config *c);
 int nic_tap_attach(struct netif *n, const struct net_config *c);
 /* pcap.c, [net_lock]: frames to the file of --pcap. */
 extern int net_pcap_fd;

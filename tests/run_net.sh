@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Instances behind a TAP device, seen from a Linux network namespace: both families, addresses by hand and from router advertisements. Each
-# check is one line; ends with "net: N passed, N failed".
+# Instances behind a TAP device and behind AF_XDP on a veth pair, seen from a Linux network namespace: both families, addresses by hand and
+# from router advertisements; then what is AF_XDP's alone. Each check is one line; ends with "net: N passed, N failed".
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 JCTL=${JCTL:-$top/build/jctl}
@@ -17,48 +17,54 @@ check() { # NAME COMMAND...
 	shift
 	if "$@" >log 2>&1; then
 		pass=$((pass + 1))
-		echo "PASS $name"
+		echo "PASS $kind: $name"
 	else
 		fail=$((fail + 1))
-		echo "FAIL $name"
+		echo "FAIL $kind: $name"
 		tail -5 log
 	fi
 }
 on() { ip netns exec "$N" timeout 30 "$@"; }
 
-net_ns v6 || exit 1
-N=$NS_NAME
-ip -n "$N" tuntap add dev jtap0 mode tap vnet_hdr || exit 1
-on sysctl -qw net.ipv6.conf.jtap0.accept_dad=0
-ip -n "$N" addr add 10.99.3.1/24 dev jtap0
-ip -n "$N" -6 addr add 2001:db8:3::1/64 dev jtap0 nodad
-ip -n "$N" link set jtap0 up
-ip netns exec "$N" "$JCTL" run --net tap:jtap0 --ip 10.99.3.2/24 --ip 2001:db8:3::2/64 --gw 2001:db8:3::1 -- \
-	redis-server --save '' --appendonly no --protected-mode no --bind 0.0.0.0 :: >server.log 2>&1 &
-srv=$!
-net_pid $srv
-net_redis_up "$N" 2001:db8:3::2 || { cat server.log; echo "net: 0 passed, 1 failed"; exit 1; }
+# Each of these sets N, where Linux is; S, where the instance is; NIC, the interface at N; NET, the option.
+link_tap() { # [multi_queue]
+	net_ns "tap$*" || exit 1
+	N=$NS_NAME S=$NS_NAME NIC=jtap0 NET=tap:jtap0
+	ip -n "$N" tuntap add dev jtap0 mode tap vnet_hdr "$@" || exit 1
+}
+link_xdp() {
+	net_ns xdps || exit 1
+	S=$NS_NAME NIC=x1 NET=xdp:x0
+	net_ns xdpn || exit 1
+	N=$NS_NAME
+	ip -n "$S" link add x0 numtxqueues 2 numrxqueues 2 type veth peer name x1 netns "$N" numtxqueues 2 numrxqueues 2 || exit 1
+}
+address() {
+	ip netns exec "$N" sysctl -qw "net.ipv6.conf.$NIC.accept_dad=0"
+	ip -n "$N" addr add 10.99.3.1/24 dev "$NIC"
+	ip -n "$N" -6 addr add 2001:db8:3::1/64 dev "$NIC" nodad
+	ip -n "$N" link set "$NIC" up
+}
+server() { # NET: redis in an instance, answering
+	ip netns exec "$S" "$JCTL" run --verbose --net "$1" --ip 10.99.3.2/24 --ip 2001:db8:3::2/64 --gw 2001:db8:3::1 -- \
+		redis-server --save '' --appendonly no --protected-mode no --bind 0.0.0.0 :: >server.log 2>&1 &
+	srv=$!
+	net_pid $srv
+	net_redis_up "$N" 2001:db8:3::2 || { cat server.log; echo "net: $pass passed, $((fail + 1)) failed"; exit 1; }
+}
 
 lossless() { on ping "$@" | grep -q ' 0% packet loss'; }
-check "ping, IPv4" lossless -c 3 -i 0.2 10.99.3.2
-check "ping, IPv6" lossless -c 3 -i 0.2 -6 2001:db8:3::2
-check "ping, IPv4, in fragments" lossless -c 2 -i 0.2 -s 20000 10.99.3.2
-check "ping, IPv6, in fragments" lossless -c 2 -i 0.2 -s 20000 -6 2001:db8:3::2
-check "ping, all nodes" on ping -c 2 -i 0.2 -6 ff02::1%jtap0
 redis_both() {
 	on redis-cli -h 2001:db8:3::2 set k 66 | grep -q OK && [ "$(on redis-cli -h 10.99.3.2 incr k)" = 67 ]
 }
-check "redis, both families, one store" redis_both
 bulk() {
 	head -c 20000000 /dev/urandom >blob
 	on redis-cli -h 2001:db8:3::2 -x set blob <blob | grep -q OK || return 1
 	on redis-cli -h 2001:db8:3::2 --raw get blob | head -c 20000000 | cmp - blob
 }
-check "20 MB there and back over IPv6" bulk
 closed() { # an answer, not silence: refused at once
 	! on bash -c "exec 3<>/dev/tcp/$1/81" 2>err && grep -q refused err
 }
-check "closed port refuses, IPv6" closed 2001:db8:3::2
 udp_closed() {
 	on python3 -c "
 import socket
@@ -70,21 +76,29 @@ try: s.recv(1)
 except ConnectionRefusedError: raise SystemExit(0)
 raise SystemExit(1)"
 }
-check "UDP to a closed port is answered, IPv4" udp_closed 10.99.3.2
-check "UDP to a closed port is answered, IPv6" udp_closed 2001:db8:3::2
-net_end $srv
-
+seen_from_outside() {
+	server "$NET"
+	check "ping, IPv4" lossless -c 3 -i 0.2 10.99.3.2
+	check "ping, IPv6" lossless -c 3 -i 0.2 -6 2001:db8:3::2
+	check "ping, IPv4, in fragments" lossless -c 2 -i 0.2 -s 20000 10.99.3.2
+	check "ping, IPv6, in fragments" lossless -c 2 -i 0.2 -s 20000 -6 2001:db8:3::2
+	check "ping, all nodes" on ping -c 2 -i 0.2 -6 "ff02::1%$NIC"
+	check "redis, both families, one store" redis_both
+	check "20 MB there and back over IPv6" bulk
+	check "closed port refuses, IPv6" closed 2001:db8:3::2
+	check "UDP to a closed port is answered, IPv4" udp_closed 10.99.3.2
+	check "UDP to a closed port is answered, IPv6" udp_closed 2001:db8:3::2
+	net_end $srv
+}
 # From inside outwards, and router advertisements: one made by hand, as from a router.
 cat >ra.py <<'S'
 import socket, struct
 s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex('jtap0'))
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex('NIC'))
 pio = struct.pack('!BBBBIII', 3, 4, 64, 0xc0, 3600, 1800, 0) + socket.inet_pton(socket.AF_INET6, '2001:db8:3::')
 s.sendto(struct.pack('!BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0) + pio, ('ff02::1', 0))
 S
-on python3 -m http.server --bind :: 8085 >http.log 2>&1 &
-net_pid $!
 cat >inside.sh <<'S'
 n=0; until ip -6 addr show dev eth0 | grep -q 2001:db8:3; do n=$((n+1)); [ $n -gt 100 ] && exit 1; sleep 0.1; done
 ip -6 route | grep -q 'default via fe80' || exit 2
@@ -94,9 +108,113 @@ curl -4 -s -o /dev/null http://10.99.3.1:8085/ || exit 5
 ping -6 -c 2 -i 0.2 2001:db8:3::1 | grep -q ' 0% packet loss' || exit 6
 ss -tan >/dev/null || exit 7
 S
-for _ in 1 2 3 4 5 6; do sleep 0.5; on python3 ra.py; done 2>/dev/null &
-net_pid $!
-check "autoconfiguration, routes, curl and ping from inside" \
-	ip netns exec "$N" timeout 30 "$JCTL" run --net tap:jtap0 --ip 10.99.3.2/24 --gw 10.99.3.1 -- bash inside.sh
+seen_from_inside() {
+	sed -i "s/if_nametoindex('[a-z0-9A-Z]*')/if_nametoindex('$NIC')/" ra.py
+	on python3 -m http.server --bind :: 8085 >http.log 2>&1 &
+	net_pid $!
+	for _ in 1 2 3 4 5 6; do sleep 0.5; on python3 ra.py; done 2>/dev/null &
+	net_pid $!
+	check "autoconfiguration, routes, curl and ping from inside" \
+		ip netns exec "$S" timeout 30 "$JCTL" run --net "$NET" --ip 10.99.3.2/24 --gw 10.99.3.1 -- bash inside.sh
+}
+
+kind="TAP"
+link_tap
+address
+seen_from_outside
+seen_from_inside
+kind="TAP, several queues"
+link_tap multi_queue
+address
+server "$NET"
+check "is attached to with a queue for each core" grep -q "queues" server.log
+check "redis, both families, one store" redis_both
+check "20 MB there and back over IPv6" bulk
+net_end $srv
+
+kind="AF_XDP"
+link_xdp
+address
+seen_from_outside
+seen_from_inside
+attached() { ip -n "$S" -d link show x0 | grep -q 'prog/xdp'; }
+refused() { # WORDS OF THE MESSAGE: in the answer to --net $NET, status 125
+	ip netns exec "$S" timeout 20 "$JCTL" run --net "$NET" --ip 10.99.3.3/24 -- true >refused.log 2>&1
+	[ $? = 125 ] && grep -q "$1" refused.log
+}
+features() { # FEATURE on|off...: of Linux's end
+	ip netns exec "$N" ethtool -K x1 "$@" >/dev/null || exit 1
+}
+# A link that verifies gets complete checksums; in generic mode a frame that the host has merged does not fit into a chunk.
+features tx off
+for NET in xdp:x0,csum=verify,zerocopy=no xdp:x0,mode=generic; do
+	kind="AF_XDP, $NET"
+	server "$NET"
+	check "redis, both families, one store" redis_both
+	check "20 MB there and back over IPv6" bulk
+	[ "$NET" != xdp:x0,mode=generic ] || check "a second instance on its queues is refused" refused "another"
+	net_end $srv
+done
+kind="AF_XDP"
+features tx on
+one_queue() {
+	ip netns exec "$S" timeout 20 "$JCTL" run --net xdp:x0,queues=1 --ip 10.99.3.3/24 -- true >one.log 2>&1 && grep -q "1 of 2 queues" one.log
+}
+check "that frames of other queues stay the host's is said" one_queue
+NET=xdp:nosuch0 check "an interface that is not there is refused" refused "no such interface"
+NET=xdp:x0,queues=3 check "more queues than there are are refused" refused "more queues"
+NET=xdp:lo check "an MTU that does not fit is refused" refused "MTU"
+NET=xdp:x0,zerocopy=yes check "zero-copy where the driver has none is refused" refused "driver cannot"
+server xdp:x0
+check "the program is attached while the instance runs" attached
+forged() { # a wrong checksum is not taken for one that was left to the hardware
+	on python3 -c "
+import socket, struct
+src, dst = socket.inet_aton('10.99.3.1'), socket.inet_aton('10.99.3.2')
+mac = lambda t: bytes(int(x, 16) for x in t.split(':'))
+def add(b): 
+    s = sum(struct.unpack('!%dH' % (len(b) // 2), b))
+    while s >> 16: s = (s & 65535) + (s >> 16)
+    return s
+def frame(udp_sum):
+    u = struct.pack('!HHHH', 4000, 9, 12, udp_sum) + b'abcd'
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 32, 1, 0, 64, 17, 0, src, dst)
+    ip = ip[:10] + struct.pack('!H', 65535 ^ add(ip)) + ip[12:]
+    return mac('$(ip netns exec "$S" cat /sys/class/net/x0/address)') + mac('$(ip netns exec "$N" cat /sys/class/net/x1/address)') + b'\\x08\\0' + ip + u
+pseudo = src + dst + struct.pack('!HH', 17, 12)
+body = struct.pack('!HHHH', 4000, 9, 12, 0) + b'abcd'
+good, partial = 65535 ^ add(pseudo + body), add(pseudo)
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(('x1', 0))
+icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+icmp.settimeout(1.5)
+def answered(s):
+    raw.send(frame(s))
+    try:
+        while True:
+            if icmp.recv(2000)[20] == 3: return True
+    except TimeoutError: return False
+assert answered(good), 'good'
+assert answered(partial), 'partial'
+assert not answered(good ^ 0x5555), 'wrong'
+"
+}
+check "wrong checksums are dropped, those left to the hardware are not" forged
+survives() { # the link goes, the instance stays
+	ip -n "$N" link del x1 && sleep 1 && grep -q 'eth0 is down' server.log && kill -0 $srv
+}
+killed() {
+	pkill -KILL -P $srv
+	kill -9 $srv
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		attached || return 0
+		sleep 0.2
+	done
+	return 1
+}
+check "killed, the interface is Linux's again" killed
+server xdp:x0
+check "and can be had again; the link goes, the instance stays" survives
+net_end $srv
 echo "net: $pass passed, $fail failed"
 [ "$fail" = 0 ]

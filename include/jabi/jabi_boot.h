@@ -80,6 +80,7 @@ struct jabi_stdio {
 #define JABI_NET_NONE 0 /* loopback only */
 #define JABI_NET_TAP  1
 #define JABI_NET_STREAM 3 /* tap_fd: stream socket, each frame behind its length (4 bytes, network order) */
+#define JABI_NET_XDP  4 /* queues_off */
 #define JABI_NET_PORT 2 /* of the switch (jabi_port.h); the port_* descriptors */
 struct jabi_net {
 	__u32 kind;
@@ -189,7 +190,8 @@ struct jabi_boot {
 	struct jabi_net6 net6;
 	__s32 pcap_fd; /* a file that the interface's frames go to (--pcap); -1 = none */
 	__s32 core_bell_fd; /* of the daemon that grants cores (jabi_port.h, CORES), -1: none */
-	__u8 reserved[16];
+	__u32 queues_off; /* struct jabi_queues (jabi_queues.h); 0 = jabi_net.tap_fd is the only queue */
+	__u8 reserved[12];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;

@@ -346,6 +346,8 @@ int boot_fill(struct launch *l)
 	b->stats_fd = c->has_stats ? l->log_fd : -1;
 	b->ring_fd = l->ring_fd >= 0 ? JABI_RING_FD : -1;
 	b->kmod_fd = l->kmod_fd >= 0 ? JABI_KMOD_FD : -1;
+	if (l->queues.nr && boot_add_bytes(l, &l->queues, sizeof(l->queues), &b->queues_off))
+		return -1;
 	if (add_names(l) || add_strings(l, c->argv, c->argc, &b->argv) || add_environment(l) ||
 	    add_volumes(l) || fill_caller(l))
 		return -1;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/xdp_link.h"
 #include "tools/jctl/jctl.h"
 
 /* How a row takes its value: none, one, or one only as --key=VALUE. */
@@ -212,6 +213,16 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->tap_name = v + 4;
 		return 0;
 	}
+	if (!strncmp(v, "xdp:", 4)) {
+		struct xdp_wish w;
+		const char *mend;
+
+		if (xdp_wish_parse(v + 4, &w, &mend))
+			return jctl_fail(mend, "%s: bad network \"%s\"", where, v);
+		c->net = JABI_NET_XDP;
+		c->xdp = v + 4;
+		return 0;
+	}
 	c->is_net_auto = !strcmp(v, "auto");
 	if (c->is_net_auto || !strcmp(v, "passt")) {
 		c->net = JABI_NET_STREAM;
@@ -227,7 +238,7 @@ static int set_net(struct run_config *c, const char *v, const char *where)
 		c->switch_name = v + 7;
 		return 0;
 	}
-	return jctl_fail("give none, tap, tap:IF, switch, switch:NAME, passt or auto (IF up to 15, NAME up to 32 characters)",
+	return jctl_fail("give none, tap, tap:IF, xdp:IF, switch, switch:NAME, passt or auto (IF up to 15, NAME up to 32 characters)",
 			 "%s: bad network \"%s\"", where, v);
 }
 
@@ -344,6 +355,14 @@ static int set_pcap(struct run_config *c, const char *v, const char *where)
 	return 0;
 }
 
+static int set_verbose(struct run_config *c, const char *v, const char *where)
+{
+	(void)v;
+	(void)where;
+	c->is_verbose = true;
+	return 0;
+}
+
 static int set_stats(struct run_config *c, const char *v, const char *where)
 {
 	(void)v;
@@ -371,13 +390,14 @@ static const struct option_row rows[] = {
 	{ "hostname", 0, VALUE, set_hostname, "NAME", "host name the program sees" },
 	{ "name", 0, VALUE, set_name, "NAME", "name of the instance" },
 	{ "net", 0, VALUE, set_net, "KIND",
-	  "none (default: loopback only), tap[:IF], switch[:NAME], passt or auto" },
+	  "none (default: loopback only), tap[:IF], xdp:IF, switch[:NAME], passt or auto" },
 	{ "publish", 'p', VALUE, set_publish, "[ADDR:]PORT:PORT[/udp]", "a port of the host leads to one of the instance" },
 	{ "ip", 0, VALUE, set_ip, "ADDR/LEN", "address of the instance; again for the other family" },
 	{ "gw", 0, VALUE, set_gw, "ADDR", "default gateway, of either family" },
 	{ "pcap", 0, VALUE, set_pcap, "FILE", "copy the interface's frames to FILE (pcapng)" },
 	{ "strace", 0, OPTIONAL, set_strace, "FILE", "print system calls (to FILE)" },
 	{ "stats", 0, FLAG, set_stats, NULL, "print counters at the end" },
+	{ "verbose", 0, FLAG, set_verbose, NULL, "say on stderr what was chosen" },
 	{ "config", 0, VALUE, set_config, "FILE", "take options from a JSON file" },
 };
 
@@ -492,8 +512,8 @@ static int check_whole(const struct run_config *c)
 				 "no program given");
 	if (c->is_rw && c->is_ro)
 		return jctl_fail("leave one out", "--rw and --ro exclude each other");
-	if (c->net == JABI_NET_TAP && !c->ip4 && !c->has_ip6)
-		return jctl_fail("add --ip ADDR/LEN", "--net tap without an address");
+	if ((c->net == JABI_NET_TAP || c->net == JABI_NET_XDP) && !c->ip4 && !c->has_ip6)
+		return jctl_fail("add --ip ADDR/LEN", "--net %s without an address", c->net == JABI_NET_TAP ? "tap" : "xdp");
 	if (c->net == JABI_NET_NONE && (c->ip4 || c->gw4 || c->has_ip6 || c->has_gw6))
 		return jctl_fail("add --net tap, switch or passt, or leave it out",
 				 "--ip and --gw mean nothing without a network");

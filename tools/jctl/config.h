@@ -37,10 +37,12 @@ struct run_config {
 	const char *name;
 	u32 net; /* JABI_NET_* */
 	const char *tap_name;
+	const char *xdp; /* as written behind "xdp:" (scheduler/xdp_link.h) */
 	const char *switch_name;
 	struct config_publish publish[CONFIG_MAX_PORTS];
 	unsigned nr_publish;
 	bool is_net_auto;
+	bool is_verbose;
 	const char *pcap_file;
 	u32 ip4, gw4; /* network byte order */
 	u32 prefix_len;

@@ -12,6 +12,7 @@
 #include <asm/termbits.h>
 #include <asm/ioctls.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #define NR_CACHESTAT	      451 /* newer than Debian 12's headers */
@@ -132,6 +133,8 @@ const struct host_call host_calls[] = {
 	CALL(ppoll, "waiting for TAP, stdio, wake-ups", { 0 }),
 	CALL(recvmsg, "answers of the patch service", PATCH_SOCK(0)),
 	CALL(recvmsg, "messages of the switch", EXACTLY(0, "fd", JABI_PORT_SOCK_FD)),
+	CALL(sendto, "AF_XDP: the send ring has frames", EXACTLY(1, "buf", 0), EXACTLY(2, "len", 0),
+	     EXACTLY(3, "flags", MSG_DONTWAIT), EXACTLY(4, "addr", 0)),
 	CALL(sendmsg, "requests to the patch service", PATCH_SOCK(0)),
 
 	/* threads, signals, time */

@@ -26,7 +26,7 @@ struct arg_cond {
 /* When a row is in the filter. */
 enum call_group { CALL_ALWAYS, CALL_WRITABLE };
 
-#define HOST_CALL_MAX_CONDS 3
+#define HOST_CALL_MAX_CONDS 4
 struct host_call {
 	int nr;
 	const char *name;

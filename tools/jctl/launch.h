@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "jabi/jabi_boot.h"
+#include "jabi/jabi_queues.h"
 #include "tools/jctl/config.h"
 
 /* Everything the launcher holds for one instance. Descriptors are close-on-exec; -1 = absent. */
@@ -17,6 +18,7 @@ struct launch {
 	size_t pages_len, pages_cap;
 	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
 	int pcap_fd, kmod_fd, core_bell;
+	struct jabi_queues queues; /* of a TAP with several, or AF_XDP; nr 0: none. A TAP's first is tap_fd */
 	int port_sock;	   /* to junctiond */
 	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
@@ -41,6 +43,9 @@ int host_files_open(struct launch *l) must_check;
 
 /* tap.c */
 int tap_create(struct launch *l) must_check;
+
+/* xdp.c: --net xdp */
+int xdp_attach(struct launch *l) must_check;
 
 /* ring.c: the restricted io_uring and its geometry into the boot block; none if the host has none. */
 int ring_create(struct launch *l) must_check;

@@ -35,6 +35,7 @@ static void launch_init(struct launch *l, const struct run_config *c)
 	l->log_fd = l->strace_fd = l->tap_fd = l->ring_fd = l->kmod_fd = l->patch_sock[0] = l->patch_sock[1] = -1;
 	l->boot.net.tap_fd = -1;
 	l->boot.pcap_fd = l->pcap_fd = l->boot.core_bell_fd = l->core_bell = -1;
+	l->queues.umem_fd = -1;
 	l->port_sock = l->port_fd[0] = l->port_fd[1] = l->port_fd[2] = -1;
 	l->boot.port_link_fd = l->boot.port_bell_fd = l->boot.port_kick_fd = -1;
 	for (unsigned i = 0; i < CONFIG_MAX_VOLUMES; i++)
@@ -56,7 +57,7 @@ int cmd_run(int argc, char **argv)
 	if (tidy_descriptors())
 		return EXIT_JCTL;
 	launch_init(&l, &config);
-	if (host_files_open(&l) || net_choose(&config) || tap_create(&l) || port_attach(&l) || passt_start(&l) || publish_start(&l) || ring_create(&l) ||
+	if (host_files_open(&l) || net_choose(&config) || tap_create(&l) || xdp_attach(&l) || port_attach(&l) || passt_start(&l) || publish_start(&l) || ring_create(&l) ||
 	    kmod_attach(&l) || boot_fill(&l) || filter_add(&l) ||
 	    boot_write(&l))
 		return EXIT_JCTL;

@@ -71,6 +71,9 @@ static int prepare_descriptors(const struct launch *l, const char **step)
 	keep_open(l->tap_fd);
 	keep_open(l->pcap_fd);
 	keep_open(l->core_bell);
+	for (unsigned i = 0; i < l->queues.nr; i++)
+		keep_open(l->queues.fd[i]);
+	keep_open(l->queues.umem_fd);
 	for (unsigned i = 0; i < 3; i++)
 		keep_open(l->port_fd[i]);
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
@@ -158,6 +161,11 @@ static void close_instance_side(struct launch *l)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+	for (unsigned i = 0; i < l->queues.nr; i++)
+		if (l->queues.fd[i] != l->boot.net.tap_fd)
+			close(l->queues.fd[i]);
+	if (l->queues.umem_fd >= 0)
+		close(l->queues.umem_fd);
 	for (unsigned i = 0; i < l->cfg->nr_volumes; i++)
 		close(l->volume_fd[i]);
 	free(l->pages);

@@ -5,6 +5,7 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,12 +19,58 @@
 static const char need_right[] = "run as root (CAP_NET_ADMIN), or attach to a persistent TAP of "
 				 "yours: `ip tuntap add NAME mode tap user $USER`";
 
-static int set_iff(int fd, const char *name, struct ifreq *ifr)
+static int set_iff(int fd, const char *name, int more, struct ifreq *ifr)
 {
 	memset(ifr, 0, sizeof(*ifr));
-	ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	ifr->ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more);
 	snprintf(ifr->ifr_name, IFNAMSIZ, "%s", name ? name : "junction%d");
 	return ioctl(fd, TUNSETIFF, ifr);
+}
+
+/* A persistent interface was made with several queues or with one, and is attached to only in the same way. */
+static int set_iff_either(int fd, const char *name, bool is_multi, struct ifreq *ifr, bool *got_multi)
+{
+	for (int i = 0; i < 2; i++) {
+		*got_multi = is_multi == !i;
+		if (!set_iff(fd, name, *got_multi ? IFF_MULTI_QUEUE : 0, ifr))
+			return 0;
+		if (errno != EINVAL)
+			return -1;
+	}
+	return -1;
+}
+
+/* All the descriptors of one interface; what a host refuses beyond the first is not there. */
+static void add_queues(struct launch *l, const char *ifname, unsigned want)
+{
+	struct jabi_net *n = &l->boot.net;
+	struct jabi_queues *q = &l->queues;
+	struct ifreq ifr;
+
+	q->fd[0] = l->tap_fd;
+	for (q->nr = 1; q->nr < want; q->nr++) {
+		int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+		if (fd < 0 || set_iff(fd, ifname, IFF_MULTI_QUEUE, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &n->vnet_hdr)) {
+			if (fd >= 0)
+				close(fd);
+			break;
+		}
+		q->fd[q->nr] = fd;
+	}
+	if (q->nr == 1)
+		q->nr = 0;
+}
+
+/* A queue for each core that the instance may use. */
+static unsigned wanted_queues(const struct run_config *c)
+{
+	cpu_set_t set;
+	unsigned n = c->cores;
+
+	if (!n && !sched_getaffinity(0, sizeof(set), &set))
+		n = (unsigned)CPU_COUNT(&set);
+	return MIN(MAX(n, 1u), (unsigned)JABI_QUEUES_MAX);
 }
 
 /* Up, and its MTU. */
@@ -66,7 +113,7 @@ static int fail(int fd, int err, const char *what, const char *name)
 	else if (err == ENOENT || err == ENODEV || err == ENXIO)
 		mend = "load the tun module, or use --net none";
 	else if (err == EINVAL)
-		mend = "the interface exists and is no TAP with IFF_VNET_HDR and one queue: choose "
+		mend = "the interface exists and is no TAP with IFF_VNET_HDR: choose "
 		       "another name";
 	if (fd >= 0)
 		close(fd);
@@ -79,7 +126,9 @@ int tap_create(struct launch *l)
 	static const u32 offloads[] = { TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, TUN_F_CSUM };
 	struct jabi_net *n = &l->boot.net;
 	const char *name = l->cfg->tap_name;
+	unsigned want = wanted_queues(l->cfg);
 	struct ifreq ifr;
+	bool is_multi;
 	int fd, r;
 
 	if (l->cfg->net != JABI_NET_TAP)
@@ -88,7 +137,7 @@ int tap_create(struct launch *l)
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fail(-1, errno, "/dev/net/tun", name);
-	if (set_iff(fd, name, &ifr))
+	if (set_iff_either(fd, name, want > 1, &ifr, &is_multi))
 		return fail(fd, errno, "cannot make the interface", name);
 	n->vnet_hdr = sizeof(struct virtio_net_hdr);
 	if (ioctl(fd, TUNSETVNETHDRSZ, &n->vnet_hdr))
@@ -110,5 +159,9 @@ int tap_create(struct launch *l)
 	memcpy(l->boot.net6.gw, l->cfg->gw6, 16);
 	l->boot.net6.prefix_len = l->cfg->prefix_len6;
 	n->tap_fd = l->tap_fd = fd;
+	if (is_multi && want > 1)
+		add_queues(l, ifr.ifr_name, want);
+	if (l->cfg->is_verbose)
+		fprintf(stderr, "jctl: --net tap:%s: %u queues\n", ifr.ifr_name, MAX(l->queues.nr, 1u));
 	return 0;
 }

@@ -76,6 +76,8 @@ static int setup_net(void)
 	const struct jabi_net *n = &boot->net;
 	struct net_config c = { .tap_fd = n->kind == JABI_NET_TAP || n->kind == JABI_NET_STREAM ? n->tap_fd : -1,
 				.pcap_fd = boot->pcap_fd,
+				.queues = boot->queues_off ? (const void *)((const char *)boot + boot->queues_off) : NULL,
+				.is_xdp = n->kind == JABI_NET_XDP,
 				.is_stream = n->kind == JABI_NET_STREAM,
 				.mtu = n->mtu,
 				.vnet_hdr = n->vnet_hdr,

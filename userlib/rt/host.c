@@ -218,6 +218,10 @@ long host_recvmsg(int fd, void *msghdr, int flags)
 {
 	return CALL3(__NR_recvmsg, fd, msghdr, flags);
 }
+int host_send_nothing(int fd)
+{
+	return (int)host_syscall6(__NR_sendto, fd, 0, 0, 0x40 /* MSG_DONTWAIT */, 0, 0);
+}
 long host_sendmsg(int fd, const void *msghdr, int flags)
 {
 	return CALL3(__NR_sendmsg, fd, msghdr, flags);

@@ -63,6 +63,8 @@ int host_ring_set_file(int ring_fd, u32 n, int fd);
 int host_ioctl(int fd, unsigned long req, void *arg);
 int host_ppoll(void *pollfds, u32 n, s64 timeout_ns, const u64 *sigmask);
 long host_recvmsg(int fd, void *msghdr, int flags);
+/* Makes an AF_XDP socket look at its rings: a send of nothing. */
+int host_send_nothing(int fd);
 long host_sendmsg(int fd, const void *msghdr, int flags);
 
 /* Threads, signals, time. */

@@ -22,6 +22,7 @@
 #define ALT_STACK_ORDER 3 /* 32 KiB: frames with AVX-512 and AMX state are 12 KB */
 #define SPIN_NS 30000	  /* polled after the last work before sleeping */
 #define MAX_POLL_FDS 64
+#define MAX_SOURCES  12	  /* whose descriptors the watcher waits for: a link has up to eight queues */
 
 struct list kproc_list = LIST_INIT(kproc_list);
 struct spinlock kproc_list_lock;
@@ -258,7 +259,7 @@ static bool arm_sources(bool on)
 
 static void sleep_as_watcher(struct kthread *kt)
 {
-	struct pollfd p[MAX_POLL_FDS + 8];
+	struct pollfd p[MAX_POLL_FDS + MAX_SOURCES + 2];
 	s64 deadline = timer_next_expiry(), timeout = -1;
 	u32 n = 0, first_waiter;
 	bool some;
@@ -268,7 +269,7 @@ static void sleep_as_watcher(struct kthread *kt)
 	p[n++] = (struct pollfd){ .fd = kthread_wake_fd, .events = POLLIN };
 	if (host_ring_fd >= 0)
 		p[n++] = (struct pollfd){ .fd = host_ring_fd, .events = POLLIN };
-	for (struct poll_source *s = sources; s && n < 8; s = s->next)
+	for (struct poll_source *s = sources; s && n < MAX_SOURCES + 2; s = s->next)
 		if (s->host_fd >= 0)
 			p[n++] = (struct pollfd){ .fd = s->host_fd, .events = (short)(POLLIN | load_relaxed(&s->also)) };
 	some = arm_sources(true);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AF_XDP back end: the rings and packet memory of sockets that the launcher bound to queues of an interface (jabi_queues.h), mapped here. A
+ * frame is parsed where the host kernel put it and its chunk given back at once; one to be sent is copied into a chunk of the queue.
+ * The only host calls are a send of nothing, which makes the kernel look at the send ring, and the poll of the watcher.
+ *
+ * A queue is received from by one poller at a time; sending is under its tx_lock. The rings are shared with the host kernel alone;
+ * what it says is bounded nevertheless. The mappings are made before the first fork, so every kProc has them.
+ */
+#include "net/stack.h"
+#include "base/xsk_ring.h"
+#include "jabi/jabi_boot.h"
+#include "net/nic/nic_queue.h"
+#include "userlib/base/log.h"
+#include "userlib/base/mem.h"
+#include "userlib/base/string.h"
+#include "userlib/rt/host.h"
+#include <linux/mman.h>
+#include <linux/poll.h>
+
+#define RX_BATCH   64
+#define RING_BYTES (128 * KiB) /* at most, of one ring's mapping */
+#define QUEUE_AREA (14 * MiB)  /* addresses of one queue: four rings, then its chunks */
+#define QUIET_WAKES 4	       /* wake-ups without a frame before the socket is looked at */
+
+struct xq {
+	int fd;
+	struct xsk_ring rx, fill;     /* the poller's */
+	struct xsk_ring tx, completion; /* [tx_lock] */
+	u8 *mem;
+	u32 rx_frames, tx_frames;
+	u32 quiet_wakes;
+	struct spinlock tx_lock;
+	bool deferred;	 /* [tx_lock] the poller kicks when it is through its batch */
+	bool want_kick;	 /* [tx_lock] frames are in the ring that the kernel was not told of, or had no room for */
+	bool blocked;	 /* [tx_lock] somebody found no chunk */
+	u32 nr_free;	 /* [tx_lock] */
+	u32 *free;	 /* [tx_lock] offsets of chunks */
+	struct poll_source source;
+};
+
+static struct {
+	struct netif *nif;
+	u32 nr, chunk;
+	bool trust_csum, down;
+	struct xq *q[JABI_QUEUES_MAX];
+} xdp;
+
+/* ---- out ---- */
+
+/* [tx_lock] Chunks whose frames have left are free again. */
+static void reclaim(struct xq *q)
+{
+	u32 n = xsk_ring_ready(&q->completion), first = q->rx_frames * xdp.chunk;
+
+	for (u32 i = 0; i < n; i++) {
+		u64 at = *xsk_ring_addr(&q->completion, q->completion.own++);
+
+		at -= at % xdp.chunk;
+		if (at >= first && at < first + (u64)q->tx_frames * xdp.chunk && q->nr_free < q->tx_frames)
+			q->free[q->nr_free++] = (u32)at;
+	}
+	if (n)
+		xsk_ring_release(&q->completion);
+}
+
+/* [tx_lock] Tells the host kernel; false: it is gone for good. */
+static bool kick(struct xq *q)
+{
+	int r = host_send_nothing(q->fd);
+
+	/* No memory or no budget now: the poller tries again, the watcher's poll sends as well. */
+	q->want_kick = r == -EAGAIN || r == -ENOBUFS || r == -EBUSY;
+	WRITE_ONCE(q->source.also, q->want_kick || q->blocked ? POLLOUT : 0);
+	return r != -ENXIO;
+}
+
+static int put_frame(struct xq *q, const u8 *frame, u32 len)
+{
+	struct xdp_desc *d;
+	u32 at;
+
+	if (len > xdp.chunk)
+		return -EMSGSIZE;
+	if (q->nr_free < q->tx_frames / 2)
+		reclaim(q);
+	if (!q->nr_free || !xsk_ring_room(&q->tx)) {
+		q->blocked = true;
+		WRITE_ONCE(q->source.also, POLLOUT);
+		return -EAGAIN;
+	}
+	at = q->free[--q->nr_free];
+	memcpy(q->mem + at, frame, len);
+	d = xsk_ring_desc(&q->tx, q->tx.own++);
+	d->addr = at;
+	d->len = len;
+	d->options = 0;
+	xsk_ring_submit(&q->tx);
+	if (q->deferred || (READ_ONCE(xdp.down)))
+		q->want_kick = true;
+	else
+		(void)kick(q);
+	return 0;
+}
+
+static int xdp_send(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m)
+{
+	struct xq *q = xdp.q[nic_queue_of(frame, len, xdp.nr)];
+	int r;
+
+	(void)m; /* no offloads: frames come complete */
+	spin_lock(&q->tx_lock);
+	r = unlikely(xdp.down) ? -ENETDOWN : put_frame(q, frame, len);
+	spin_unlock(&q->tx_lock);
+	if (r) {
+		n->tx_dropped++;
+		net_drop(NET_DROP_link);
+		return r;
+	}
+	n->tx_packets++;
+	n->tx_bytes += len;
+	return 0;
+}
+
+static const struct nic_ops xdp_ops = { .name = "xdp", .ethernet = true, .send = xdp_send };
+
+/* ---- in ---- */
+
+/*
+ * On a link that trusts them: does the frame bear the mark of a checksum left to the hardware, the sum of the pseudo-header alone? AF_XDP
+ * has no flag for it. Any other value is verified by the stack.
+ */
+static bool is_partial(const u8 *f, u32 len)
+{
+	struct ip_addr src, dst;
+	u32 l3 = 14, l4, l4_len;
+	u16 field, sum;
+	u8 proto;
+
+	if (len >= l3 + 20 && f[12] == 8 && f[13] == 0 && f[14] >> 4 == 4) {
+		u32 total = (u32)f[16] << 8 | f[17], a, b;
+
+		l4 = l3 + (f[14] & 15u) * 4;
+		if (l3 + total > len || total < l4 - l3 || (f[20] & 0x3f) | f[21])
+			return false;
+		l4_len = total - (l4 - l3);
+		proto = f[23];
+		memcpy(&a, f + 26, 4);
+		memcpy(&b, f + 30, 4);
+		src = ip4_addr(a);
+		dst = ip4_addr(b);
+	} else if (len >= l3 + 40 && f[12] == 0x86 && f[13] == 0xdd && f[14] >> 4 == 6) {
+		l4 = l3 + 40;
+		l4_len = (u32)f[18] << 8 | f[19];
+		proto = f[20];
+		src = ip6_addr(f + 22);
+		dst = ip6_addr(f + 38);
+	} else {
+		return false;
+	}
+	if ((proto != 6 && proto != 17) || l4_len < (proto == 6 ? 20u : 8u) || l4 + l4_len > len)
+		return false;
+	memcpy(&field, f + l4 + (proto == 6 ? 16 : 6), 2);
+	sum = csum_fold(csum_pseudo(src, dst, proto, l4_len));
+	return field == sum;
+}
+
+/* [net_lock] */
+static void frame_in(struct xq *q, const struct xdp_desc *d)
+{
+	struct netif *n = xdp.nif;
+	u64 chunk = d->addr - d->addr % xdp.chunk;
+	u8 *f = q->mem + d->addr;
+
+	/* Beyond the receive chunks: not ours to give back. */
+	if (d->addr >= (u64)q->rx_frames * xdp.chunk)
+		return net_drop(NET_DROP_bad_header);
+	n->rx_packets++;
+	n->rx_bytes += d->len;
+	if (d->len > xdp.chunk - (d->addr - chunk))
+		net_drop(NET_DROP_bad_header);
+	else
+		eth_input(n, f, d->len, xdp.trust_csum && is_partial(f, d->len));
+	*xsk_ring_addr(&q->fill, q->fill.own++) = chunk;
+}
+
+static void rx_some(struct xq *q, u32 n)
+{
+	n = MIN(n, (u32)RX_BATCH);
+	n = MIN(n, xsk_ring_room(&q->fill)); /* always: no more chunks than places */
+	spin_lock(&q->tx_lock);
+	q->deferred = true;
+	spin_unlock(&q->tx_lock);
+	net_lock_get();
+	for (u32 i = 0; i < n; i++) {
+		struct xdp_desc d = *xsk_ring_desc(&q->rx, q->rx.own++);
+
+		frame_in(q, &d);
+	}
+	net_lock_put();
+	xsk_ring_release(&q->rx);
+	xsk_ring_submit(&q->fill);
+}
+
+static void link_lost(void)
+{
+	if (xdp.down)
+		return;
+	WRITE_ONCE(xdp.down, true);
+	for (u32 i = 0; i < xdp.nr; i++)
+		xdp.q[i]->source.host_fd = -1;
+	log_msg(LOG_WARN, "the host's interface is gone: %s is down", xdp.nif->name);
+	net_lock_get();
+	net_link_down(xdp.nif);
+	net_lock_put();
+}
+
+/* Sends what waits; true if those who found no chunk may go on. */
+static bool tx_again(struct xq *q, bool *lost)
+{
+	bool room = false;
+
+	spin_lock(&q->tx_lock);
+	q->deferred = false;
+	if (q->want_kick)
+		*lost |= !kick(q);
+	if (q->blocked) {
+		reclaim(q);
+		room = q->nr_free >= q->tx_frames / 4 && xsk_ring_room(&q->tx);
+		if (room)
+			q->blocked = false;
+		WRITE_ONCE(q->source.also, q->want_kick || q->blocked ? POLLOUT : 0);
+	}
+	spin_unlock(&q->tx_lock);
+	return room;
+}
+
+/* Awake, and nothing there: is the socket still bound, or does it only report that it is not? */
+static bool is_lost(struct xq *q)
+{
+	if (q->quiet_wakes < QUIET_WAKES)
+		return false;
+	q->quiet_wakes = 0;
+	return host_send_nothing(q->fd) == -ENXIO;
+}
+
+static bool xq_poll(void *arg)
+{
+	struct xq *q = arg;
+	u32 n;
+	bool lost = false, did;
+
+	if (unlikely(xdp.down))
+		return false;
+	n = xsk_ring_ready(&q->rx);
+	did = n;
+	if (n) {
+		q->quiet_wakes = 0;
+		rx_some(q, n);
+	} else if (unlikely(xsk_ring_wants_wakeup(&q->fill)) && load_relaxed(&q->source.also) == 0) {
+		/* Zero-copy: the driver ran out of chunks and sleeps. */
+		(void)host_ppoll(&(struct pollfd){ .fd = q->fd, .events = POLLIN }, 1, 0, NULL);
+	}
+	if (n || unlikely(load_relaxed(&q->source.also))) {
+		if (tx_again(q, &lost)) {
+			net_lock_get();
+			did |= tcp_link_room();
+			net_lock_put();
+		}
+	}
+	if (unlikely(lost || is_lost(q)))
+		link_lost();
+	return did;
+}
+
+static bool xq_arm(void *arg, bool on)
+{
+	struct xq *q = arg;
+
+	if (!on)
+		q->quiet_wakes++;
+	return false;
+}
+
+/* ---- at boot ---- */
+
+static int map_at(char *at, size_t len, int fd, u64 off)
+{
+	long r = host_mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, fd, off);
+
+	return r == (long)at ? 0 : r < 0 ? (int)r : -ENOMEM;
+}
+
+static int map_ring(struct xsk_ring *r, char *at, int fd, const struct jabi_xsk_offsets *o, u32 entries, u32 entry, u64 which)
+{
+	size_t len = o->desc + (u64)entries * entry;
+	int err;
+
+	if (len > RING_BYTES || !entries || entries & (entries - 1))
+		return -EINVAL;
+	err = map_at(at, ROUND_UP(len, (size_t)PAGE_SIZE), fd, which);
+	if (!err)
+		xsk_ring_init(r, at, o, entries);
+	return err;
+}
+
+static int map_queue(struct xq *q, const struct jabi_queues *j, u32 i)
+{
+	char *at = arena.base + arena.size + i * QUEUE_AREA;
+	size_t part = (size_t)(j->rx_frames + j->tx_frames) * j->chunk;
+	int r;
+
+	if (part > QUEUE_AREA - 4 * RING_BYTES)
+		return -EINVAL;
+	r = map_ring(&q->rx, at, q->fd, &j->rx, j->rx_frames, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING);
+	if (!r)
+		r = map_ring(&q->tx, at + RING_BYTES, q->fd, &j->tx, j->tx_frames, sizeof(struct xdp_desc), XDP_PGOFF_TX_RING);
+	if (!r)
+		r = map_ring(&q->fill, at + 2 * RING_BYTES, q->fd, &j->fill, j->rx_frames, 8, XDP_UMEM_PGOFF_FILL_RING);
+	if (!r)
+		r = map_ring(&q->completion, at + 3 * RING_BYTES, q->fd, &j->completion, j->tx_frames, 8,
+			     XDP_UMEM_PGOFF_COMPLETION_RING);
+	q->mem = (u8 *)at + 4 * RING_BYTES;
+	if (!r)
+		r = map_at((char *)q->mem, part, j->umem_fd, i * part);
+	return r;
+}
+
+static int queue_start(const struct jabi_queues *j, u32 i)
+{
+	struct xq *q = kmem_zalloc(sizeof(*q));
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	q->fd = j->fd[i];
+	q->rx_frames = j->rx_frames;
+	q->tx_frames = j->tx_frames;
+	q->free = kmem_zalloc(q->tx_frames * sizeof(u32));
+	if (!q->free)
+		return -ENOMEM;
+	r = map_queue(q, j, i);
+	if (r)
+		return r;
+	for (u32 k = 0; k < q->rx_frames; k++)
+		*xsk_ring_addr(&q->fill, q->fill.own++) = (u64)k * j->chunk;
+	xsk_ring_submit(&q->fill);
+	while (q->nr_free < q->tx_frames) {
+		q->free[q->nr_free] = (q->rx_frames + q->nr_free) * j->chunk;
+		q->nr_free++;
+	}
+	q->source = (struct poll_source){ .poll = xq_poll, .arm = xq_arm, .arg = q, .host_fd = q->fd };
+	xdp.q[i] = q;
+	poll_source_register(&q->source);
+	return 0;
+}
+
+int nic_xdp_attach(struct netif *n, const struct net_config *c)
+{
+	const struct jabi_queues *j = c->queues;
+
+	_Static_assert(JABI_QUEUES_MAX * QUEUE_AREA <= JABI_PORT_AREA, "fits");
+	if (!j || !j->nr || j->nr > JABI_QUEUES_MAX || (j->chunk != 2048 && j->chunk != 4096))
+		return -EINVAL;
+	xdp.nif = n;
+	xdp.chunk = j->chunk;
+	xdp.trust_csum = j->flags & JABI_XDP_TRUST_CSUM;
+	n->ops = &xdp_ops;
+	for (u32 i = 0; i < j->nr; i++) {
+		int r = queue_start(j, i);
+
+		if (r)
+			return r;
+		xdp.nr = i + 1;
+	}
+	(void)host_close(j->umem_fd);
+	return 0;
+}
