@@ -26,7 +26,7 @@
 #include "scheduler/core.h"
 #include "scheduler/sock_path.h"
 
-static const char *name = "default", *tap, *socket_path, *cores;
+static const char *name = "default", *tap, *xdp, *socket_path, *cores;
 static int ready_fd = -1;
 
 static int fail(int err, const char *fmt, ...) printf_like(2, 3);
@@ -49,6 +49,7 @@ static void usage(FILE *to)
 		    "  --subnet A.B.C.D/LEN  addresses of the ports (default 10.119.0.0/16)\n"
 		    "  --gw A.B.C.D          default gateway the ports are told\n"
 		    "  --tap IF              uplink: this TAP interface\n"
+		    "  --xdp IF[,SETTING...] uplink: this interface by AF_XDP, whole\n"
 		    "  --mtu N               of every port (default 1500)\n"
 		    "  --allow-uid UID       this user may have ports, too (repeatable)\n"
 		    "  --no-direct           no links between ports that skip the switch\n"
@@ -108,6 +109,9 @@ static int set_option(int c, const char *v)
 	case 't':
 		tap = v;
 		return *v && strlen(v) < 16 ? 0 : -1;
+	case 'x':
+		xdp = v;
+		return 0;
 	case 'm':
 		return set_number(v, 576, 65535, &sw.mtu);
 	case 'u':
@@ -142,7 +146,7 @@ static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "name", 1, 0, 'n' },	  { "subnet", 1, 0, 's' }, { "gw", 1, 0, 'g' },	    { "tap", 1, 0, 't' },
-		{ "mtu", 1, 0, 'm' },	  { "allow-uid", 1, 0, 'u' }, { "no-direct", 0, 0, 'd' }, { "spin", 1, 0, 'p' },
+		{ "xdp", 1, 0, 'x' },	  { "mtu", 1, 0, 'm' },	  { "allow-uid", 1, 0, 'u' }, { "no-direct", 0, 0, 'd' }, { "spin", 1, 0, 'p' },
 		{ "socket", 1, 0, 'k' },  { "auto", 0, 0, 'a' },   { "cores", 1, 0, 'c' },	   { "ready-fd", 1, 0, 'r' }, { "help", 0, 0, 'h' },
 		{ 0 }
 	};
@@ -219,6 +223,7 @@ static void go_to_background(void)
 int main(int argc, char **argv)
 {
 	static char by_name[256];
+	const char *step, *mend;
 	int r;
 
 	list_init(&sw.ports);
@@ -249,6 +254,9 @@ int main(int argc, char **argv)
 	r = tap ? uplink_tap_open(tap) : 0;
 	if (r)
 		return fail(-r, "--tap %s", tap), 1;
+	r = xdp ? uplink_xdp_open(xdp, &step, &mend) : 0;
+	if (r)
+		return fail(-r, "--xdp %s: %s%s%s%s", xdp, step, mend ? " (" : "", mend ? mend : "", mend ? ")" : ""), 1;
 	r = cores ? core_serve_open(cores) : 0;
 	if (r)
 		return fail(-r, "--cores %s", cores), 1;

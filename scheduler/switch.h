@@ -117,4 +117,7 @@ int loop_run(void);
 /* uplink_tap.c */
 int uplink_tap_open(const char *ifname) must_check;
 
+/* uplink_xdp.c: text as xdp_wish_parse reads it; -errno with the step that failed and, or NULL, advice. */
+int uplink_xdp_open(const char *text, const char **step, const char **mend) must_check;
+
 #endif

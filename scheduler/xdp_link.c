@@ -146,9 +146,9 @@ static int look_at(const struct xdp_wish *w, struct xdp_link *x, int s)
 	return ioctl(s, SIOCSIFFLAGS, &ifr) ? -errno : 0;
 }
 
-static int take_multicast(struct xdp_link *x, int ifindex)
+static int take_more(const struct xdp_wish *w, struct xdp_link *x, int ifindex)
 {
-	struct packet_mreq m = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_ALLMULTI };
+	struct packet_mreq m = { .mr_ifindex = ifindex, .mr_type = w->is_promiscuous ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI };
 
 	x->member_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (x->member_fd < 0 || setsockopt(x->member_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &m, sizeof(m)))
@@ -370,7 +370,7 @@ int xdp_link_open(const struct xdp_wish *w, struct xdp_link *x, const char **ste
 		r = set_up(w, x, ifindex, step);
 	if (!r) {
 		*step = "cannot take multicast";
-		r = take_multicast(x, ifindex);
+		r = take_more(w, x, ifindex);
 	}
 	if (r) {
 		if (r != -EINVAL && r != -EMSGSIZE)

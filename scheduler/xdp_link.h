@@ -20,12 +20,13 @@ struct xdp_wish {
 	enum xdp_mode mode;
 	enum xdp_choice zerocopy;
 	enum xdp_choice trust_csum; /* MAY: where the driver is veth */
+	bool is_promiscuous;	    /* the caller's: not part of the text */
 };
 
 struct xdp_link {
 	struct jabi_queues q;
 	int link_fd;   /* the program is attached as long as this is open, in whatever process */
-	int member_fd; /* likewise, the interface takes all multicast */
+	int member_fd; /* likewise, the interface takes all multicast, or everything */
 	unsigned nr_device_queues;
 	u32 mtu;
 	u8 mac[6];

@@ -163,6 +163,7 @@ one_queue() {
 check "that frames of other queues stay the host's is said" one_queue
 NET=xdp:nosuch0 check "an interface that is not there is refused" refused "no such interface"
 NET=xdp:x0,queues=3 check "more queues than there are are refused" refused "more queues"
+NET=xdp:x0,speed=9 check "a setting that is not known is refused" refused "bad network"
 NET=xdp:lo check "an MTU that does not fit is refused" refused "MTU"
 NET=xdp:x0,zerocopy=yes check "zero-copy where the driver has none is refused" refused "driver cannot"
 server xdp:x0

@@ -166,6 +166,46 @@ if [ "$(id -u)" = 0 ]; then
 	out=$(ip netns exec "$NS_NAME" timeout 20 sh -c "head -c 20000000 /dev/urandom >$work/f; redis-cli -h $ADDR -x set big <$work/f; redis-cli -h $ADDR --raw get big | head -c 20000000 | cmp - $work/f && echo same")
 	verdict uplink_bulk "$([[ $out == *OK*same* ]]; echo $?)" "$out"
 fi
+# uplink by AF_XDP: segments are cut and checksums completed by the switch
+if [ "$(id -u)" = 0 ]; then
+	net_ns xup
+	xup=$NS_NAME
+	net_ns xfar
+	far=$NS_NAME
+	ip -n "$xup" link add x0 numtxqueues 2 numrxqueues 2 type veth peer name x1 netns "$far" numtxqueues 2 numrxqueues 2
+	ip -n "$far" addr add 10.54.0.1/24 dev x1
+	ip -n "$far" link set x1 up
+	ip netns exec "$xup" "$daemon" --socket "$(sock t5)" --xdp x0 --subnet 10.54.0.0/24 --gw 10.54.0.1 &
+	xd=$!
+	pids+=($xd)
+	wait_for 5 test -S "$(sock t5)"
+	server t5 srv5
+	addr5=$ADDR
+	out=$(ip netns exec "$far" timeout 20 redis-benchmark -h "$ADDR" -c 20 -n 5000 -t set,get --csv 2>&1)
+	verdict uplink_xdp "$([[ $out == *GET* ]]; echo $?)" "$out"
+	out=$(ip netns exec "$far" timeout 20 sh -c "head -c 20000000 /dev/urandom >$work/f; redis-cli -h $ADDR -x set big <$work/f; redis-cli -h $ADDR --raw get big | head -c 20000000 | cmp - $work/f && echo same")
+	verdict uplink_xdp_bulk "$([[ $out == *OK*same* ]]; echo $?)" "$out"
+	mac=$(ip netns exec "$far" ip neigh show "$ADDR" | sed 's/.*lladdr \([^ ]*\).*/\1/')
+	far6=$(ip -n "$far" -6 addr show dev x1 scope link | awk '/inet6/ { print $2; exit }' | cut -d/ -f1)
+	out=$(client t5 sh -c "redis-cli -h $addr5 ping; ping -6 -c 2 -i 0.2 $far6%eth0 | tail -2")
+	verdict uplink_xdp_between "$([[ $out == *PONG*' 0% packet loss'* ]]; echo $?)" "$mac $out"
+	ip netns exec "$far" timeout 20 python3 -c "
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('x1', 0))
+me = bytes(int(x, 16) for x in '$mac'.split(':'))
+for f in (b'', b'x', b'\xff' * 6 + me + b'\x08\x00', me + b'\x02' * 6 + b'\x08\x00' + b'E' * 40, b'\xff' * 12 + b'\x86\xdd' + b'\xff' * 1400):
+    for i in range(200):
+        try: s.send(f.ljust(14, b'\0'))
+        except OSError: pass"
+	out=$(ip netns exec "$far" timeout 20 redis-cli -h "$addr5" ping 2>&1)
+	verdict uplink_xdp_garbage "$([ "$out" = PONG ]; echo $?)" "$out"
+	ip -n "$far" link del x1
+	out=$(client t5 redis-cli -h "$addr5" ping)
+	verdict uplink_xdp_lost "$([ "$out" = PONG ] && kill -0 $xd; echo $?)" "$out"
+	out=$(ip netns exec "$xup" timeout 20 "$daemon" --socket "$work/never" --xdp nosuch0 2>&1)
+	verdict uplink_xdp_refused "$([[ $? = 1 && $out == *"no such interface"* ]]; echo $?)" "$out"
+fi
 # passt: the network of an ordinary user; -p through it and, for TAP, through jctl
 if [ "$(id -u)" = 0 ]; then
 	net_ns host

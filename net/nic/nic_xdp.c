@@ -8,6 +8,7 @@
  * what it says is bounded nevertheless. The mappings are made before the first fork, so every kProc has them.
  */
 #include "net/stack.h"
+#include "base/csum_mark.h"
 #include "base/xsk_ring.h"
 #include "jabi/jabi_boot.h"
 #include "net/nic/nic_queue.h"
@@ -126,51 +127,13 @@ static const struct nic_ops xdp_ops = { .name = "xdp", .ethernet = true, .send =
 
 /* ---- in ---- */
 
-/*
- * On a link that trusts them: does the frame bear the mark of a checksum left to the hardware, the sum of the pseudo-header alone? AF_XDP
- * has no flag for it. Any other value is verified by the stack.
- */
-static bool is_partial(const u8 *f, u32 len)
-{
-	struct ip_addr src, dst;
-	u32 l3 = 14, l4, l4_len;
-	u16 field, sum;
-	u8 proto;
-
-	if (len >= l3 + 20 && f[12] == 8 && f[13] == 0 && f[14] >> 4 == 4) {
-		u32 total = (u32)f[16] << 8 | f[17], a, b;
-
-		l4 = l3 + (f[14] & 15u) * 4;
-		if (l3 + total > len || total < l4 - l3 || (f[20] & 0x3f) | f[21])
-			return false;
-		l4_len = total - (l4 - l3);
-		proto = f[23];
-		memcpy(&a, f + 26, 4);
-		memcpy(&b, f + 30, 4);
-		src = ip4_addr(a);
-		dst = ip4_addr(b);
-	} else if (len >= l3 + 40 && f[12] == 0x86 && f[13] == 0xdd && f[14] >> 4 == 6) {
-		l4 = l3 + 40;
-		l4_len = (u32)f[18] << 8 | f[19];
-		proto = f[20];
-		src = ip6_addr(f + 22);
-		dst = ip6_addr(f + 38);
-	} else {
-		return false;
-	}
-	if ((proto != 6 && proto != 17) || l4_len < (proto == 6 ? 20u : 8u) || l4 + l4_len > len)
-		return false;
-	memcpy(&field, f + l4 + (proto == 6 ? 16 : 6), 2);
-	sum = csum_fold(csum_pseudo(src, dst, proto, l4_len));
-	return field == sum;
-}
-
 /* [net_lock] */
 static void frame_in(struct xq *q, const struct xdp_desc *d)
 {
 	struct netif *n = xdp.nif;
 	u64 chunk = d->addr - d->addr % xdp.chunk;
 	u8 *f = q->mem + d->addr;
+	struct csum_place c;
 
 	/* Beyond the receive chunks: not ours to give back. */
 	if (d->addr >= (u64)q->rx_frames * xdp.chunk)
@@ -180,7 +143,7 @@ static void frame_in(struct xq *q, const struct xdp_desc *d)
 	if (d->len > xdp.chunk - (d->addr - chunk))
 		net_drop(NET_DROP_bad_header);
 	else
-		eth_input(n, f, d->len, xdp.trust_csum && is_partial(f, d->len));
+		eth_input(n, f, d->len, xdp.trust_csum && csum_is_partial(f, d->len, &c));
 	*xsk_ring_addr(&q->fill, q->fill.own++) = chunk;
 }
 

@@ -251,6 +251,8 @@ START_TEST(foreign_and_dead_slots_get_nothing)
 }
 END_TEST
 
+TCase *segment_case(void); /* test_segment.c */
+
 int main(void)
 {
 	Suite *s = suite_create("scheduler");
@@ -267,6 +269,7 @@ int main(void)
 	tcase_add_test(t, sleeping_holder_loses_its_cpu_now);
 	tcase_add_test(t, foreign_and_dead_slots_get_nothing);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, segment_case());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
