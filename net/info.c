@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the stack tells about itself: routes and counters. Interfaces are in stack.c, sockets in sock.c, neighbours in ip.c. */
+/* What the stack tells about itself: routes, sockets and counters. Interfaces are in stack.c, neighbours in ip.c. */
 #include "net/stack.h"
+#include "net/tcp/tcp.h"
+#include <linux/tcp.h>
 
 u64 net_counter(enum net_counter n)
 {
@@ -103,4 +105,61 @@ int net_route_get(struct ip_addr dst, struct net_routeinfo *out)
 	*out = (struct net_routeinfo){ .v6 = !ip_is4(dst), .dst = dst, .prefix_len = ip_is4(dst) ? 32 : 128, .prefsrc = src, .ifindex = n->index,
 				       .gateway = ip_eq(hop, dst) ? (ip_is4(dst) ? IP4_ANY : IP6_ANY) : hop };
 	return 0;
+}
+
+/* Linux's numbers for /proc/net/tcp. */
+static int linux_state(const struct sock *s)
+{
+	static const u8 map[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
+
+	return s->tcp ? map[s->tcp->state] : s->connected ? 1 : 7;
+}
+
+/* [net_lock] */
+static struct net_sockinfo sockinfo_of(const struct sock *s)
+{
+	bool listens = s->tcp && s->tcp->state == TCP_LISTEN;
+
+	return (struct net_sockinfo){ .protocol = s->protocol, .family = s->family, .state = linux_state(s),
+				      .lip = s->lip, .rip = s->rip, .lport = s->lport, .rport = s->rport,
+				      .rx_queue = listens ? s->tcp->nr_accept : s->tcp ? s->tcp->rcv.len : s->dgram_bytes,
+				      .tx_queue = listens ? s->tcp->backlog - !!s->tcp->backlog : s->tcp ? s->tcp->snd.len : 0,
+				      .uid = s->uid, .inode = s->inode, .rcvbuf = s->rcvbuf, .sndbuf = s->sndbuf, .drops = s->dgram_drops,
+				      .tos = s->family == 10 /* AF_INET6 */ ? s->tclass : s->tos, .shut = s->shut, .v6only = s->v6only,
+				      .congestion = s->tcp && s->tcp->cc ? s->tcp->cc->name : NULL };
+}
+
+int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out)
+{
+	struct sock *s;
+	int r = -ENOENT;
+
+	net_lock_get();
+	list_for_each(s, &net_socks, all_link) {
+		if (s->dead || s->protocol != protocol || !s->lport || n--)
+			continue;
+		*out = sockinfo_of(s);
+		r = 0;
+		break;
+	}
+	net_lock_put();
+	return r;
+}
+
+void net_sock_each(int protocol, void (*fn)(const struct net_sockinfo *si, const struct tcp_info *ti, void *arg), void *arg)
+{
+	struct net_sockinfo si;
+	struct tcp_info ti;
+	struct sock *s;
+
+	net_lock_get();
+	list_for_each(s, &net_socks, all_link) {
+		if (s->dead || s->protocol != protocol || !s->lport)
+			continue;
+		si = sockinfo_of(s);
+		if (s->tcp)
+			tcp_info_fill(s->tcp, &ti);
+		fn(&si, s->tcp ? &ti : NULL, arg);
+	}
+	net_lock_put();
 }

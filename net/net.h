@@ -76,6 +76,7 @@ int net_configure(const struct net_config *c) must_check;
 /* For /proc/net, ioctl and netlink: interfaces in order (index 1 = lo). -ENODEV past the end. */
 struct net_ifinfo {
 	char name[16];
+	const char *nic; /* the back end */
 	int index;
 	u32 flags, mtu; /* IFF_* */
 	u8 mac[6];
@@ -90,8 +91,15 @@ struct net_sockinfo {
 	u16 lport, rport; /* host order */
 	u32 rx_queue, tx_queue, uid;
 	u64 inode;
+	u32 rcvbuf, sndbuf, drops; /* drops: datagrams */
+	u8 tos, shut;		   /* shut: 1 read, 2 write */
+	bool v6only;
+	const char *congestion; /* of TCP, or NULL */
 };
 int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out) must_check;
+/* All sockets of the protocol, under net_lock: fn must not call the stack. ti: of TCP, else NULL. */
+struct tcp_info;
+void net_sock_each(int protocol, void (*fn)(const struct net_sockinfo *si, const struct tcp_info *ti, void *arg), void *arg);
 /* What /proc shows of a socket's owner; set by the file layer after create and accept. */
 void net_sock_set_owner(struct sock *s, u32 uid, u64 inode);
 
@@ -121,6 +129,14 @@ struct net_neighinfo {
 int net_neighinfo(unsigned n, struct net_neighinfo *out) must_check;
 /* The route a packet to dst would take. */
 int net_route_get(struct ip_addr dst, struct net_routeinfo *out) must_check;
+/*
+ * A capture of both interfaces into a ring that a reader outside maps (jabi_ctl.h); one at a time, a new one ends the old. -ENOMEM.
+ * stop: no more frames; forget: the ring's memory is the kernel's again.
+ */
+struct jabi_capture;
+int net_capture_start(struct jabi_capture *c, void **ring, u64 *bytes) must_check;
+void net_capture_stop(bool forget);
+
 /* Called, without locks, after addresses, routes or links have changed. */
 #define NET_CHANGE_LINK	 1u
 #define NET_CHANGE_ADDR	 2u

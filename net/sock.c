@@ -420,31 +420,3 @@ int net_sock_family(const struct sock *s)
 {
 	return s->family;
 }
-
-/* Linux's numbers for /proc/net/tcp. */
-static int linux_state(const struct sock *s)
-{
-	static const u8 map[] = { 7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6 };
-
-	return s->tcp ? map[s->tcp->state] : s->connected ? 1 : 7;
-}
-
-int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out)
-{
-	struct sock *s;
-	int r = -ENOENT;
-
-	net_lock_get();
-	list_for_each(s, &net_socks, all_link) {
-		if (s->dead || s->protocol != protocol || !s->lport || n--)
-			continue;
-		*out = (struct net_sockinfo){ .protocol = protocol, .family = s->family, .state = linux_state(s),
-					      .lip = s->lip, .rip = s->rip, .lport = s->lport, .rport = s->rport,
-					      .rx_queue = s->tcp ? s->tcp->rcv.len : s->dgram_bytes,
-					      .tx_queue = s->tcp ? s->tcp->snd.len : 0, .uid = s->uid, .inode = s->inode };
-		r = 0;
-		break;
-	}
-	net_lock_put();
-	return r;
-}

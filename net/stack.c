@@ -45,6 +45,8 @@ void net_lock_put(void)
 		list_del(&p->link);
 		p->in->rx_packets += p->in == &net_lo;
 		p->in->rx_bytes += p->in == &net_lo ? p->len : 0;
+		if (p->in == &net_lo)
+			pcap_loop(p->data, p->len);
 		ip_input(p->in, p->data, p->len, p->csum_ok);
 		kmem_free(p, sizeof(*p) + p->len);
 	}
@@ -171,6 +173,7 @@ int net_ifinfo(int index, struct net_ifinfo *out)
 		return -ENODEV;
 	memset(out, 0, sizeof(*out));
 	memcpy(out->name, n->name, sizeof(out->name));
+	out->nic = n->ops ? n->ops->name : "loopback";
 	out->index = n->index;
 	out->flags = n->flags;
 	out->mtu = n->mtu;

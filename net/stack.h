@@ -76,14 +76,20 @@ extern u32 net_gateway;
 extern struct ip_addr net_gateway6; /* configured by hand; IP6_ANY: none */
 int nic_xdp_attach(struct netif *n, const struct net_config *c);
 int nic_tap_attach(struct netif *n, const struct net_config *c);
-/* pcap.c, [net_lock]: frames to the file of --pcap. */
-extern int net_pcap_fd;
+/* pcap.c, [net_lock]: frames to the file of --pcap and the ring of jctl pcap. */
+extern bool net_pcap_on;
 void pcap_start(int fd);
 void pcap_frame_slow(const u8 *frame, u32 len, bool out);
 static inline void pcap_frame(const u8 *frame, u32 len, bool out)
 {
-	if (unlikely(net_pcap_fd >= 0))
+	if (unlikely(net_pcap_on))
 		pcap_frame_slow(frame, len, out);
+}
+void pcap_loop_slow(const u8 *packet, u32 len);
+static inline void pcap_loop(const u8 *packet, u32 len) /* of the loopback interface */
+{
+	if (unlikely(net_pcap_on))
+		pcap_loop_slow(packet, len);
 }
 void arp_announce(struct netif *n); /* neigh.c */
 int nic_port_attach(struct netif *n, const struct net_config *c);

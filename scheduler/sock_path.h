@@ -10,5 +10,8 @@
  * be ours and closed to others' writing. 0 or -errno.
  */
 int switch_socket_path(const char *name, char *path, size_t size);
+/* The same directory, and in it instance-NAME: where the launcher of a running instance is asked for it (jabi_ctl.h). */
+int junction_run_dir(char *dir, size_t size);
+int instance_socket_path(const char *name, char *path, size_t size);
 
 #endif

@@ -28,6 +28,7 @@ trap 'rm -f "$log"' EXIT
 part "unit tests" make -s --no-print-directory -C "$top" unit
 part "guest programs" "$top/tests/run_guest.sh"
 part "jctl" "$top/tests/run_jctl.sh"
+part "looking into an instance" "$top/tests/run_look.sh"
 part "switch" "$top/tests/run_switch.sh"
 [ "$(id -u)" != 0 ] || part "network over TAP, both families" "$top/tests/run_net.sh"
 part "hostile program" "$top/tests/run_hostile.sh"

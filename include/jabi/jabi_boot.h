@@ -191,7 +191,8 @@ struct jabi_boot {
 	__s32 pcap_fd; /* a file that the interface's frames go to (--pcap); -1 = none */
 	__s32 core_bell_fd; /* of the daemon that grants cores (jabi_port.h, CORES), -1: none */
 	__u32 queues_off; /* struct jabi_queues (jabi_queues.h); 0 = jabi_net.tap_fd is the only queue */
-	__u8 reserved[12];
+	__u32 ctl_off; /* struct jabi_ctl (jabi_ctl.h) */
+	__u8 reserved[8];
 
 	/* Written by the instance. exit_set: 0 = not yet, 1 = exit_status is valid (store-release). */
 	__u32 exit_set;

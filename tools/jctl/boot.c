@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <asm/termbits.h>
 
+#include "jabi/jabi_ctl.h"
 #include "tools/jctl/jctl.h"
 #include "tools/jctl/launch.h"
 
@@ -314,6 +315,14 @@ static int add_names(struct launch *l)
 	return 0;
 }
 
+/* For commands that look into the running instance. */
+static int add_ctl(struct launch *l)
+{
+	struct jabi_ctl c = { .magic = JABI_CTL_MAGIC, .version = JABI_CTL_VERSION, .size = sizeof(c) };
+
+	return boot_add_bytes(l, &c, sizeof(c), &l->boot.ctl_off);
+}
+
 int boot_fill(struct launch *l)
 {
 	const struct run_config *c = l->cfg;
@@ -349,7 +358,7 @@ int boot_fill(struct launch *l)
 	if (l->queues.nr && boot_add_bytes(l, &l->queues, sizeof(l->queues), &b->queues_off))
 		return -1;
 	if (add_names(l) || add_strings(l, c->argv, c->argc, &b->argv) || add_environment(l) ||
-	    add_volumes(l) || fill_caller(l))
+	    add_volumes(l) || add_ctl(l) || fill_caller(l))
 		return -1;
 	return boot_create_arena(l);
 }

@@ -17,7 +17,8 @@ struct launch {
 	char *pages; /* boot pages under construction; boot itself is copied to their start at the end */
 	size_t pages_len, pages_cap;
 	int kernel_fd, arena_fd, root_fd, cache_dir_fd, wake_fd, log_fd, strace_fd, tap_fd, ring_fd;
-	int pcap_fd, kmod_fd, core_bell;
+	int pcap_fd, kmod_fd, core_bell, ctl_sock;
+	char ctl_path[256];
 	struct jabi_queues queues; /* of a TAP with several, or AF_XDP; nr 0: none. A TAP's first is tap_fd */
 	int port_sock;	   /* to junctiond */
 	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
@@ -81,6 +82,14 @@ int filter_add(struct launch *l) must_check;
 
 /* supervise.c: forks, execs the instance, serves it until it ends. Returns jctl's exit code. */
 int supervise_run(struct launch *l);
+
+/*
+ * control.c: the socket where `jctl net` and `jctl pcap` get the running instance (jabi_ctl.h). None where it cannot be made: the instance
+ * runs without. handle: one caller, does not wait.
+ */
+void control_open(struct launch *l);
+void control_handle(const struct launch *l);
+void control_close(struct launch *l);
 
 /* patch_service.c: one message on the socket. False when the instance has closed its end. */
 bool patch_service_handle(struct launch *l);

@@ -150,7 +150,7 @@ static int start_instance(struct launch *l)
 /* The instance has these now; a TAP must vanish with it. */
 static void close_instance_side(struct launch *l)
 {
-	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->wake_fd, &l->tap_fd, &l->pcap_fd,
+	int *fds[] = { &l->kernel_fd, &l->root_fd, &l->patch_sock[1], &l->tap_fd, &l->pcap_fd,
 			&l->port_sock, &l->port_fd[0], &l->port_fd[1], &l->port_fd[2] };
 
 	ring_close(l);
@@ -294,14 +294,15 @@ static void forward_signal(const struct launch *l, const struct signalfd_siginfo
 
 static int serve(struct launch *l, int sig_fd)
 {
-	struct pollfd p[2] = { { .fd = sig_fd, .events = POLLIN },
-			       { .fd = l->patch_sock[0], .events = POLLIN } };
+	struct pollfd p[3] = { { .fd = sig_fd, .events = POLLIN },
+			       { .fd = l->patch_sock[0], .events = POLLIN },
+			       { .fd = l->ctl_sock, .events = POLLIN } };
 	int status = 0;
 
 	for (;;) {
 		struct signalfd_siginfo si;
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			return jctl_fail_errno(errno, NULL, "poll");
 		while (read(sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			forward_signal(l, &si);
@@ -309,6 +310,8 @@ static int serve(struct launch *l, int sig_fd)
 			return status;
 		if (p[1].revents && !patch_service_handle(l))
 			p[1].fd = -1;
+		if (p[2].revents)
+			control_handle(l);
 	}
 }
 
@@ -335,7 +338,9 @@ int supervise_run(struct launch *l)
 	if (start_instance(l))
 		return EXIT_JCTL;
 	close_instance_side(l);
+	control_open(l);
 	status = serve(l, sig_fd);
+	control_close(l);
 	kill_leftovers();
 	return exit_code(l, status);
 }

@@ -22,6 +22,8 @@ void instance_kill_hosts(void);
 void entry_first_thread(void *arg);
 /* patch.c: patched images through the launcher's cache. */
 void patch_init(void);
+/* ctl.c: answers to commands that look into the running instance. */
+void ctl_init(void);
 /* netproc.c: /proc/net and /sys/class/net. After procfs_init. */
 void netproc_init(void);
 

@@ -325,7 +325,7 @@ static void strace_and_stats(void)
 /* In dependency order. */
 static void (*const boot_steps[])(void) = {
 	strace_and_stats, proc_tables_init, mm_init, futex_init, proc_hooks_init, fs_init, net_init, file_init,
-	procfs_init, netproc_init, patch_init,
+	procfs_init, netproc_init, patch_init, ctl_init,
 };
 
 void entry_start_first(const struct entry_facts *f)

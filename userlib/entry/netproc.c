@@ -86,7 +86,7 @@ static int show_sockets(char *buf, size_t size, int protocol, int family)
 		put_addr(&o, family, si.lip, si.lport);
 		put(&o, " ");
 		put_addr(&o, family, si.rip, si.rport);
-		put(&o, " %02X %08X:%08X 00:00000000 00000000 %5u        0 %lu %d %016lx", (unsigned)si.state, si.tx_queue, si.rx_queue, si.uid,
+		put(&o, " %02X %08X:%08X 00:00000000 00000000 %5u        0 %lu %d %016lx", (unsigned)si.state, si.state == TCP_STATE_LISTEN ? 0 : si.tx_queue, si.rx_queue, si.uid,
 		    si.inode, tcp ? 1 : 2, 0ul);
 		put(&o, "%s", !tcp ? " 0" : si.state == TCP_STATE_LISTEN ? " 100 0 0 10 0" : " 20 4 0 10 -1");
 		end_line(&o, start, family == FAMILY_INET6 ? 0 : tcp ? 149 : 127);

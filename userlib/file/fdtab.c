@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptor tables: an array of file pointers under a spinlock, grown by doubling. close-on-exec is a bitmap beside it. */
 #include "userlib/file/file_internal.h"
+#include "userlib/file/socket.h"
 #include "fs/flock.h"
 #include "userlib/base/string.h"
 
@@ -321,4 +322,13 @@ int fdtab_next(struct fdtab *t, int from)
 	}
 	spin_unlock(&t->lock);
 	return r;
+}
+
+void fdtab_each_socket(struct fdtab *t, void (*fn)(int fd, u64 ino, void *arg), void *arg)
+{
+	spin_lock(&t->lock);
+	for (u32 fd = 0; fd < t->size; fd++)
+		if (t->files[fd] && file_is_socket(t->files[fd]))
+			fn((int)fd, t->files[fd]->id, arg);
+	spin_unlock(&t->lock);
 }

@@ -122,6 +122,8 @@ int fdtab_get_cloexec(struct fdtab *t, int fd);
 int fdtab_set_cloexec(struct fdtab *t, int fd, bool on);
 /* For /proc/PID/fd: the lowest used descriptor >= from, or -1. */
 int fdtab_next(struct fdtab *t, int from);
+/* Each socket's descriptor and inode number, under the table's lock: fn takes no lock above it and no reference. */
+void fdtab_each_socket(struct fdtab *t, void (*fn)(int fd, u64 ino, void *arg), void *arg);
 
 /* Whole-call helpers used by sys_: blocking reads and writes of any file (loops for pipes are in their ops). */
 ssize file_read(struct file *f, struct iov_iter *it, s64 *pos /* NULL: file position */, u32 rwf_flags);

@@ -132,9 +132,19 @@ static u64 peak_resident(struct uproc *p, struct mm *mm)
 	return u.resident / KiB;
 }
 
-static void release_resources(struct uproc *p)
+static void release_files(struct uproc *p)
 {
 	struct fdtab *files = p->files;
+
+	spin_lock(&p->lock); /* /proc looks at them */
+	p->files = NULL;
+	spin_unlock(&p->lock);
+	if (files)
+		fdtab_put(files);
+}
+
+static void release_resources(struct uproc *p)
+{
 	struct fs_ctx *fs = p->fs;
 	struct mm *mm = p->mm;
 
@@ -142,11 +152,10 @@ static void release_resources(struct uproc *p)
 	if (mm && load_relaxed(&mm->ref.count) == 1)
 		p->ru_maxrss = MAX(p->ru_maxrss, peak_resident(p, mm));
 	signal_flush_exec(p); /* timers */
-	spin_lock(&p->lock); /* /proc looks at them */
-	p->files = NULL;
+	spin_lock(&p->lock); /* /proc looks at it */
 	p->mm = NULL;
 	spin_unlock(&p->lock);
-	fdtab_put(files);
+	release_files(p);
 	if (mm) {
 		/* Others live in this kProc: our mappings must go. Else they go with the host process. */
 		if (mm->ref.count == 1 && load_acquire(&p->kproc->nr_uthreads) > 1)
@@ -166,8 +175,10 @@ static void release_resources(struct uproc *p)
 
 static void last_thread_exit(struct uproc *p)
 {
-	if (p == proc_init && instance_exit_hook)
+	if (p == proc_init && instance_exit_hook) {
+		release_files(p); /* peers of its connections hear that they have ended */
 		instance_exit_hook(p->exit_status);
+	}
 	if (p->sid == p->pid)
 		tty_session_leader_exit(READ_ONCE(p->ctty), p->sid);
 	ipc_sem_exit(p);

@@ -7,6 +7,7 @@
 #include "userlib/rt/kthread.h"
 #include "userlib/rt/clock_vdso.h"
 #include "userlib/rt/cores.h"
+#include "userlib/rt/ctl.h"
 #include "userlib/base/log.h"
 #include "userlib/base/mem.h"
 #include "userlib/base/string.h"
@@ -204,6 +205,7 @@ bool kthread_poll_once(bool host_fds)
 {
 	bool did = host_signals_run();
 
+	did |= ctl_poll();
 	did |= host_ring_poll();
 	for (struct poll_source *s = sources; s; s = s->next) {
 		if (load_relaxed(&s->busy) || atomic_xchg(&s->busy, 1u))
