@@ -67,11 +67,10 @@ void packet_tap(struct netif *n, const u8 *f, u32 len, bool out)
 
 static int get_ll(const struct net_addr *a, struct sockaddr_ll *ll)
 {
-	memset(ll, 0, sizeof(*ll));
-	if (a->len < offsetof(struct sockaddr_ll, sll_addr))
+	if (a->len < sizeof(*ll))
 		return -EINVAL;
-	memcpy(ll, a->bytes, MIN(a->len, (u32)sizeof(*ll)));
-	return ll->sll_family == 17 ? 0 : -EINVAL;
+	memcpy(ll, a->bytes, sizeof(*ll));
+	return 0;
 }
 
 int packet_bind(struct sock *s, const struct net_addr *a)
@@ -79,8 +78,8 @@ int packet_bind(struct sock *s, const struct net_addr *a)
 	struct sockaddr_ll ll;
 	int r = get_ll(a, &ll);
 
-	if (r)
-		return r;
+	if (r || ll.sll_family != 17)
+		return -EINVAL;
 	if (ll.sll_ifindex && !netif_by_index(ll.sll_ifindex))
 		return -ENODEV;
 	net_lock_get();
@@ -126,6 +125,7 @@ ssize packet_send(struct sock *s, struct iov_iter *it, const struct net_addr *to
 	struct netif *n;
 	int r = to && to->len ? get_ll(to, &ll) : 0;
 
+	/* The family is not looked at, as on Linux. */
 	if (r)
 		return r;
 	n = netif_by_index(ll.sll_ifindex);

@@ -42,6 +42,7 @@ if [ "${1:-}" = long ]; then
 	part "kernel self-tests" "$top/tests/kselftest.sh"
 	part "redis over TAP" "$top/tests/redis_matrix.sh" -l
 	part "TCP link, 3000 seeds" env UNIT_TIMEOUT=3600 NET_SEEDS=3000 CK_RUN_SUITE=tcp_link "$top/tests/run_unit.sh" "$top/build/unit/net"
+	part "third parties' suites" "$top/tests/run_suites.sh"
 	part "kernel module, builds" "$top/tests/run_kmod_build.sh"
 	part "kernel module, debug kernel" "$top/tests/run_kmod.sh" -d
 	part "fuzzing" "$top/tests/run_fuzz.sh" 600
