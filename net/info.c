@@ -118,14 +118,16 @@ static int linux_state(const struct sock *s)
 /* [net_lock] */
 static struct net_sockinfo sockinfo_of(const struct sock *s)
 {
+	int state = linux_state(s);
 	bool listens = s->tcp && s->tcp->state == TCP_LISTEN;
+	bool has_fin = s->tcp && (1u << state & (1u << 6 | 1u << 8 | 1u << 9 | 1u << 11)); /* the peer's FIN has come */
 
-	return (struct net_sockinfo){ .protocol = s->protocol, .family = s->family, .state = linux_state(s),
+	return (struct net_sockinfo){ .protocol = s->protocol, .family = s->family, .state = state,
 				      .lip = s->lip, .rip = s->rip, .lport = s->lport, .rport = s->rport,
 				      .rx_queue = listens ? s->tcp->nr_accept : s->tcp ? s->tcp->rcv.len : s->dgram_bytes,
 				      .tx_queue = listens ? s->tcp->backlog - !!s->tcp->backlog : s->tcp ? s->tcp->snd.len : 0,
 				      .uid = s->uid, .inode = s->inode, .rcvbuf = s->rcvbuf, .sndbuf = s->sndbuf, .drops = s->dgram_drops,
-				      .tos = s->family == 10 /* AF_INET6 */ ? s->tclass : s->tos, .shut = s->shut, .v6only = s->v6only,
+				      .tos = s->family == 10 /* AF_INET6 */ ? s->tclass : s->tos, .shut = s->shut | has_fin, .v6only = s->v6only,
 				      .congestion = s->tcp && s->tcp->cc ? s->tcp->cc->name : NULL };
 }
 

@@ -155,7 +155,7 @@ static struct ifaddr6 *add_addr(struct ip_addr ip, u32 len, bool autoconf, s64 v
 	(void)mcast_join(on, solicited_node(ip));
 	send_ns(IP6_ANY, ip, solicited_node(ip));
 	arm(a->dad_ns);
-	net_changed(NET_CHANGE_ADDR);
+	net_changed(NET_CHANGE_ADDR | NET_CHANGE_ROUTE); /* the link's own prefix comes with the first */
 	return a;
 }
 
@@ -248,6 +248,8 @@ static void set_prefix(struct ip_addr ip, u32 len, s64 until)
 	}
 	if (at == PREFIXES)
 		return;
+	if ((prefixes[at].until > now) != (until > now))
+		net_changed(NET_CHANGE_ROUTE);
 	prefixes[at].ip = ip;
 	prefixes[at].len = len;
 	prefixes[at].until = until;
@@ -289,8 +291,10 @@ static void expire(struct timer *t)
 			del_addr(a);
 			continue;
 		}
-		if (a->optimistic && a->dad_ns <= now)
+		if (a->optimistic && a->dad_ns <= now) {
 			a->optimistic = false;
+			net_changed(NET_CHANGE_ADDR);
+		}
 		next = MIN(next, a->valid_ns);
 		if (a->optimistic)
 			next = MIN(next, a->dad_ns);

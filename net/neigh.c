@@ -87,8 +87,16 @@ static void drop_queue(struct neigh *n)
 	}
 }
 
+static void set_state(struct neigh *n, u8 state)
+{
+	if (n->state != state)
+		net_changed(NET_CHANGE_NEIGH);
+	n->state = state;
+}
+
 static void forget(struct neigh *n)
 {
+	net_changed(NET_CHANGE_NEIGH);
 	drop_queue(n);
 	list_del(&n->hash_link);
 	list_del(&n->all_link);
@@ -215,7 +223,7 @@ static void step(struct neigh *n, s64 now)
 {
 	switch (n->state) {
 	case NUD_DELAY:
-		n->state = NUD_PROBE;
+		set_state(n, NUD_PROBE);
 		n->probes = 0;
 		ask(n);
 		break;
@@ -225,7 +233,7 @@ static void step(struct neigh *n, s64 now)
 			ask(n);
 			break;
 		}
-		n->state = NUD_FAILED;
+		set_state(n, NUD_FAILED);
 		n->deadline = now + 3 * RETRANS_NS; /* asked again only after a pause */
 		unreachable(n);
 		break;
@@ -277,7 +285,7 @@ static void keep(struct neigh *n, const u8 *l3, u32 len, const struct tx_meta *m
 static void age(struct neigh *n, s64 now)
 {
 	if (n->state == NUD_REACHABLE && now >= n->deadline)
-		n->state = NUD_STALE;
+		set_state(n, NUD_STALE);
 }
 
 int neigh_send(struct netif *on, struct ip_addr hop, u8 *l3, u32 len, const struct tx_meta *m)
@@ -300,7 +308,7 @@ int neigh_send(struct netif *on, struct ip_addr hop, u8 *l3, u32 len, const stru
 		return -EHOSTUNREACH;
 	}
 	if (n->state & (NUD_NONE | NUD_FAILED) || !n->state) {
-		n->state = NUD_INCOMPLETE;
+		set_state(n, NUD_INCOMPLETE);
 		n->probes = 0;
 		keep(n, l3, len, m); /* before asking: the request is built elsewhere, but an answer may come at once */
 		ask(n);
@@ -312,7 +320,7 @@ int neigh_send(struct netif *on, struct ip_addr hop, u8 *l3, u32 len, const stru
 		return 0;
 	}
 	if (n->state == NUD_STALE) {
-		n->state = NUD_DELAY;
+		set_state(n, NUD_DELAY);
 		n->deadline = now + DELAY_NS;
 		arm(n->deadline);
 	}
@@ -331,7 +339,7 @@ void neigh_confirm(struct ip_addr ip)
 	struct neigh *n = find(ip);
 
 	if (n && n->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)) {
-		n->state = NUD_REACHABLE;
+		set_state(n, NUD_REACHABLE);
 		n->deadline = clock_monotonic_ns() + REACHABLE_NS;
 	}
 }
@@ -370,7 +378,7 @@ void neigh_learn(struct netif *on, struct ip_addr ip, const u8 *mac, u32 flags)
 		if (!mac)
 			return;
 		memcpy(n->mac, mac, 6);
-		n->state = flags & NEIGH_SOLICITED ? NUD_REACHABLE : NUD_STALE;
+		set_state(n, flags & NEIGH_SOLICITED ? NUD_REACHABLE : NUD_STALE);
 		n->deadline = now + REACHABLE_NS;
 		flush(n);
 		return;
@@ -378,16 +386,16 @@ void neigh_learn(struct netif *on, struct ip_addr ip, const u8 *mac, u32 flags)
 	differs = mac && memcmp(n->mac, mac, 6);
 	if (differs && !(flags & NEIGH_OVERRIDE)) {
 		if (n->state == NUD_REACHABLE)
-			n->state = NUD_STALE;
+			set_state(n, NUD_STALE);
 		return;
 	}
 	if (differs)
 		memcpy(n->mac, mac, 6);
 	if (flags & NEIGH_SOLICITED) {
-		n->state = NUD_REACHABLE;
+		set_state(n, NUD_REACHABLE);
 		n->deadline = now + REACHABLE_NS;
 	} else if (differs) {
-		n->state = NUD_STALE;
+		set_state(n, NUD_STALE);
 	}
 }
 

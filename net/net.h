@@ -141,6 +141,7 @@ void net_capture_stop(bool forget);
 #define NET_CHANGE_LINK	 1u
 #define NET_CHANGE_ADDR	 2u
 #define NET_CHANGE_ROUTE 4u
+#define NET_CHANGE_NEIGH 8u
 extern void (*net_change_hook)(u32 what);
 
 /* Counters for /proc/net/snmp and netstat, under their names there; and drops by cause ("drop_csum"). */

@@ -20,7 +20,7 @@ work=$(mktemp -d /tmp/jfuzz.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 pass=0 fail=0
 net_srcs=$(make -s --no-print-directory -C "$top" print-fuzz-net-srcs)
-declare -A more=([netlink]=userlib/file/sock_netlink.c)
+declare -A more=([netlink]="userlib/file/sock_netlink.c userlib/file/sock_netlink_route.c userlib/file/sock_netlink_diag.c")
 for n in "${names[@]}"; do
 	bin=$top/build/fuzz/$n
 	mkdir -p "$top/build/fuzz" "$work/$n" "$top/tests/fuzz/corpus/$n"

@@ -100,6 +100,7 @@ pio = struct.pack('!BBBBIII', 3, 4, 64, 0xc0, 3600, 1800, 0) + socket.inet_pton(
 s.sendto(struct.pack('!BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0) + pio, ('ff02::1', 0))
 S
 cat >inside.sh <<'S'
+ip monitor link address route neigh >notices &
 n=0; until ip -6 addr show dev eth0 | grep -q 2001:db8:3; do n=$((n+1)); [ $n -gt 100 ] && exit 1; sleep 0.1; done
 ip -6 route | grep -q 'default via fe80' || exit 2
 ip route get 10.99.3.1 | grep -q 'src 10.99.3.2' || exit 3
@@ -107,6 +108,10 @@ curl -6 -s -g -o /dev/null http://[2001:db8:3::1]:8085/ || exit 4
 curl -4 -s -o /dev/null http://10.99.3.1:8085/ || exit 5
 ping -6 -c 2 -i 0.2 2001:db8:3::1 | grep -q ' 0% packet loss' || exit 6
 ss -tan >/dev/null || exit 7
+grep -q 'inet6 2001:db8:3:.* scope global' notices || exit 8
+grep -q '^default via fe80' notices || exit 9
+grep -q '^2001:db8:3::1 dev eth0 lladdr .* REACHABLE' notices || exit 10
+kill $!
 S
 seen_from_inside() {
 	sed -i "s/if_nametoindex('[a-z0-9A-Z]*')/if_nametoindex('$NIC')/" ra.py
