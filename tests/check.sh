@@ -46,6 +46,7 @@ if [ "${1:-}" = long ]; then
 	part "kernel module, builds" "$top/tests/run_kmod_build.sh"
 	part "kernel module, debug kernel" "$top/tests/run_kmod.sh" -d
 	part "fuzzing" "$top/tests/run_fuzz.sh" 600
+	[ "$(id -u)" != 0 ] || part "interoperability" "$top/tests/run_interop.sh" -l
 	[ "$(id -u)" != 0 ] || part "goodput, 1 % loss" "$top/tests/net_goodput.sh"
 	[ "$(id -u)" != 0 ] || part "redis, 1 % loss" "$top/tests/redis_loss.sh" 60
 fi

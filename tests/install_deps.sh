@@ -20,7 +20,7 @@ newest() {
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
---heavy) want="$build $tests $kmod sparse dkms kmod $(newest) libelf-dev libssl-dev flex bison bc libclang-rt-14-dev libpython3.11-testsuite golang-1.19-src wrk linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--heavy) want="$build $tests $kmod sparse dkms kmod $(newest) libelf-dev libssl-dev flex bison bc libclang-rt-14-dev libpython3.11-testsuite golang-1.19-src wrk iperf3 openssh-server openssh-client traceroute bind9-dnsutils dnsmasq-base linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
 --kmod) want="gcc make libc6-dev $kmod" ;;
 *) want="$build $tests $kmod" ;;
 esac
