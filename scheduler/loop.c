@@ -41,6 +41,8 @@ static void poll_active(void)
 	struct port *p, *next;
 
 	list_for_each_safe(p, next, &sw.active, active_link) {
+		if (p->is_dead) /* of an earlier one's frames: port_bury_dead unlinks it */
+			continue;
 		if (p->ops->pull(p, BUDGET)) {
 			p->idle_rounds = 0;
 		} else if (p->idle_rounds++ >= sw.spin_rounds) {

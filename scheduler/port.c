@@ -250,7 +250,7 @@ void port_kill(struct port *p)
 	fdb_forget(p);
 	loop_unwatch(&p->ctl);
 	loop_unwatch(&p->kick);
-	list_del(&p->active_link);
+	/* active_link stays until it is buried: whoever walks the active ports may stand on it */
 	list_del(&p->link);
 	list_add_tail(&sw.dead, &p->link);
 	if (!p->ops->is_uplink)
@@ -265,6 +265,7 @@ void port_bury_dead(void)
 
 	list_for_each_safe(p, next, &sw.dead, link) {
 		list_del(&p->link);
+		list_del(&p->active_link);
 		p->ops->destroy(p);
 		free(p);
 	}

@@ -15,19 +15,20 @@ fi
 secs=${1:-600}
 [ $# = 0 ] || shift
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(tcp eth frag filter netlink)
+[ ${#names[@]} -gt 0 ] || names=(tcp eth frag filter netlink switch)
 work=$(mktemp -d /tmp/jfuzz.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 pass=0 fail=0
 net_srcs=$(make -s --no-print-directory -C "$top" print-fuzz-net-srcs)
 declare -A more=([netlink]="userlib/file/sock_netlink.c userlib/file/sock_netlink_route.c userlib/file/sock_netlink_diag.c")
+declare -A own=([switch]="scheduler/port.c scheduler/forward.c scheduler/direct.c scheduler/control.c scheduler/core.c scheduler/core_kmod.c scheduler/core_serve.c")
 for n in "${names[@]}"; do
 	bin=$top/build/fuzz/$n
 	mkdir -p "$top/build/fuzz" "$work/$n" "$top/tests/fuzz/corpus/$n"
 	# shellcheck disable=SC2086
 	if ! (cd "$top" && clang -std=gnu11 -O1 -g -D_GNU_SOURCE -fno-strict-aliasing -w -Iinclude -I. \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Wl,--wrap=net_loop_queue \
-		-o "$bin" "tests/fuzz/fuzz_$n.c" ${more[$n]:-} $net_srcs); then
+		-o "$bin" "tests/fuzz/fuzz_$n.c" ${more[$n]:-} ${own[$n]:-$net_srcs}); then
 		echo "FAIL $n: does not build"
 		fail=$((fail + 1))
 		continue

@@ -1,1 +1,1 @@
-unit-scheduler-srcs := tests/unit/scheduler/test_core.c scheduler/core.c tests/unit/scheduler/test_segment.c scheduler/segment.c
+unit-scheduler-srcs := tests/unit/scheduler/test_core.c scheduler/core.c tests/unit/scheduler/test_segment.c scheduler/segment.c tests/unit/scheduler/test_loop.c scheduler/port.c scheduler/forward.c scheduler/direct.c scheduler/control.c scheduler/core_kmod.c scheduler/core_serve.c

@@ -252,6 +252,7 @@ START_TEST(foreign_and_dead_slots_get_nothing)
 END_TEST
 
 TCase *segment_case(void); /* test_segment.c */
+TCase *loop_case(void);    /* test_loop.c */
 
 int main(void)
 {
@@ -270,6 +271,7 @@ int main(void)
 	tcase_add_test(t, foreign_and_dead_slots_get_nothing);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, segment_case());
+	suite_add_tcase(s, loop_case());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
