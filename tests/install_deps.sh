@@ -10,7 +10,7 @@ build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libbpf-
 	libzydis-dev"
 demo="iproute2 redis-server redis-tools gawk"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
-	nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
+	iperf3 nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
 	redis-tools passt tshark stress-ng iproute2 ethtool iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
 kmod="linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip"
 # The newest kernel that the distribution offers besides its first one.
