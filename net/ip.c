@@ -138,13 +138,13 @@ void ip_fill_csum(const struct netif *n, const struct ip_tx *t, struct ip_addr s
 	if (t->csum_at == 0xffff)
 		return;
 	memcpy(payload + t->csum_at, &v, 2);
-	if (n->csum_offload && !cut) {
+	if (n->csum_offload && !cut && t->proto != IPPROTO_UDPLITE) { /* links know nothing of its coverage */
 		v = csum_fold(pseudo);
 		m->csum_start = (u16)hdr;
 		m->csum_offset = t->csum_at;
 	} else {
-		v = (u16)~csum_fold(csum_add(payload, len, pseudo));
-		if (!v && t->proto == IPPROTO_UDP)
+		v = (u16)~csum_fold(csum_add(payload, t->csum_len ? t->csum_len : len, pseudo));
+		if (!v && (t->proto == IPPROTO_UDP || t->proto == IPPROTO_UDPLITE))
 			v = 0xffff;
 	}
 	memcpy(payload + t->csum_at, &v, 2);
@@ -239,6 +239,7 @@ bool ip_deliver(const struct ip_rx *rx, u8 *p, u32 len)
 			tcp_input(rx->in, rx->src, rx->dst, p, len, rx->tos, rx->csum_ok);
 		return true;
 	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
 		udp_input(rx, p, len);
 		return true;
 	case IPPROTO_ICMP:

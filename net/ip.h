@@ -70,6 +70,7 @@ struct ip_tx {
 	u8 proto, ttl, tos;
 	u8 pmtu;	    /* IP_PMTUDISC_*; 1 (WANT) for most */
 	u16 csum_at;	    /* offset of the checksum field in the payload, 0xffff none */
+	u16 csum_len;	    /* how much of the payload it covers; 0 all */
 	u16 gso_size, l4_hdr_len;
 	struct netif *via;  /* NULL: by route */
 	bool loop;	    /* multicast: local members hear it too */

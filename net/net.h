@@ -158,6 +158,9 @@ extern void (*net_change_hook)(u32 what);
 	X(TCPSACKReneging) X(TCPLostRetransmit) X(TCPLossProbeRecovery) X(TCPLossUndo) X(TCPFullUndo) X(TCPZeroWindowDrop)       \
 	X(TCPWinProbe) X(TCPAbortOnTimeout) X(TCPAbortOnData) X(TCPAbortOnClose) X(TCPAbortOnLinger) X(TCPMTUPFail)             \
 	X(SyncookiesSent) X(SyncookiesRecv) X(SyncookiesFailed) X(TCPReqQFullDoCookies) X(ListenOverflows) X(ListenDrops)       \
+	X(Udp6InErrors) X(Udp6InCsumErrors) X(Udp6RcvbufErrors)                                                                \
+	X(UdpLiteInDatagrams) X(UdpLiteNoPorts) X(UdpLiteInErrors) X(UdpLiteOutDatagrams) X(UdpLiteRcvbufErrors) X(UdpLiteInCsumErrors) \
+	X(UdpLite6InDatagrams) X(UdpLite6NoPorts) X(UdpLite6InErrors) X(UdpLite6OutDatagrams) X(UdpLite6RcvbufErrors) X(UdpLite6InCsumErrors) \
 	X(TcpInCsumErrors)                                                      \
 	X(drop_runt) X(drop_not_ours) X(drop_csum) X(drop_bad_header) X(drop_fragment) X(drop_no_socket) X(drop_rcvbuf)        \
 	X(drop_no_memory) X(drop_no_route) X(drop_no_neighbour) X(drop_link) X(drop_accept_queue)                     \

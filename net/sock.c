@@ -185,6 +185,8 @@ static int default_protocol(int family, int type, int protocol)
 		return 0;
 	if (type == SOCK_RAW)
 		return protocol;
+	if (type == SOCK_DGRAM && protocol == IPPROTO_UDPLITE)
+		return protocol;
 	if (type == SOCK_DGRAM && protocol == (family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 		return protocol;
 	return type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;

@@ -56,7 +56,7 @@ int sock_dgram_connect(struct sock *s, const struct net_addr *a)
 	} else if (ip_is_broadcast(ip) && !s->broadcast) {
 		r = -EACCES;
 	} else {
-		if (!s->lport && s->protocol == IPPROTO_UDP && s->type != SOCK_RAW) {
+		if (!s->lport && sock_is_udp(s)) {
 			r = udp_bind(s, ip_is_any(s->lip) ? src : s->lip, 0);
 			s->bound = false; /* no address was asked for */
 		}
@@ -91,7 +91,7 @@ static int destination(struct sock *s, const struct net_addr *to, struct send_ct
 	r = sock_scope_check(s, to, c->dst);
 	if (r)
 		return r;
-	if (!c->port && s->protocol == IPPROTO_UDP && s->type != SOCK_RAW)
+	if (!c->port && sock_is_udp(s))
 		return -EINVAL;
 	if (ip_is_any(c->dst))
 		c->dst = sock_own_loopback(s, c->dst);

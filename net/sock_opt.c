@@ -250,6 +250,28 @@ static int set_tcp(struct sock *s, int name, const void *val, u32 len)
 	}
 }
 
+/* RFC 3828's coverage: 0 is everything, the header at least. */
+static int set_udp(struct sock *s, int name, const void *val, u32 len)
+{
+	int v;
+
+	if (!sock_is_udp(s))
+		return -ENOPROTOOPT;
+	if (get_int(val, len, &v))
+		return -EINVAL;
+	if (s->protocol != IPPROTO_UDPLITE || (name != UDPLITE_SEND_CSCOV && name != UDPLITE_RECV_CSCOV))
+		return -ENOPROTOOPT;
+	v = v && v < 8 ? 8 : MIN(v, 0xffff);
+	if (name == UDPLITE_SEND_CSCOV) {
+		s->cov_send = (u16)v;
+		s->cov_send_set = true;
+	} else {
+		s->cov_recv = (u16)v;
+		s->cov_recv_set = true;
+	}
+	return 0;
+}
+
 int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len)
 {
 	int r;
@@ -261,6 +283,10 @@ int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 le
 		break;
 	case IPPROTO_TCP:
 		r = set_tcp(s, name, val, len);
+		break;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		r = set_udp(s, name, val, len);
 		break;
 	case IPPROTO_IP:
 		r = sock_set_ip(s, name, val, len);
@@ -412,6 +438,12 @@ static int get_value(struct sock *s, int level, int name, int *v)
 		return get_socket(s, name, v);
 	case IPPROTO_TCP:
 		return get_tcp(s, name, v);
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+		if (!sock_is_udp(s) || s->protocol != IPPROTO_UDPLITE || (name != UDPLITE_SEND_CSCOV && name != UDPLITE_RECV_CSCOV))
+			return -ENOPROTOOPT;
+		*v = name == UDPLITE_SEND_CSCOV ? s->cov_send : s->cov_recv;
+		return 0;
 	case IPPROTO_IP:
 		return sock_get_ip(s, name, v);
 	case IPPROTO_IPV6:

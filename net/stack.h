@@ -204,6 +204,8 @@ struct sock {
 	u32 priority, mark, busy_poll;
 	bool dontroute, freebind, zerocopy, no_check;
 	/* datagrams */
+	u16 cov_send, cov_recv; /* UDP-Lite: checksum coverage; 0 everything */
+	bool cov_send_set, cov_recv_set;
 	struct list dgrams;
 	u32 dgram_bytes, dgram_drops;
 	u32 rx_opts;
@@ -226,6 +228,13 @@ struct sock {
 };
 extern struct list net_socks; /* [net_lock] all */
 struct sock *sock_alloc(int family, int type, int protocol);
+/* A datagram socket with ports: UDP or UDP-Lite (linux/in.h may not be included where this header is). */
+static inline bool sock_is_udp(const struct sock *s)
+{
+	return s->type == 2 && (s->protocol == 17 || s->protocol == 136) && s->family != 17;
+}
+#define UDPLITE_SEND_CSCOV 10
+#define UDPLITE_RECV_CSCOV 11
 void sock_bury(struct sock *s); /* unlinks; freed a while later, when no timer callback can still look at it */
 void sock_wake(struct sock *s, u32 events);
 void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port);
@@ -239,7 +248,7 @@ int sock_dgram_connect(struct sock *s, const struct net_addr *a); /* sock_dgram.
 bool sock_covers(const struct sock *s, struct ip_addr ip); /* is `ip` one of the addresses that s is bound to? */
 bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o); /* s bound to ip and o: any address in common? */
 
-/* udp.c; also ICMP echo ("ping") sockets */
+/* udp.c; also UDP-Lite and ICMP echo ("ping") sockets */
 void udp_input(const struct ip_rx *rx, u8 *seg, u32 len);
 void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len);
 int udp_bind(struct sock *s, struct ip_addr ip, u16 port);

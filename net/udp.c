@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* UDP (RFC 768) and ICMP echo sockets ("ping"): datagrams in and out, queued per socket up to its receive buffer. Under net_lock. */
+/* UDP (RFC 768), UDP-Lite (RFC 3828) and ICMP echo sockets ("ping"): datagrams in and out, queued per socket up to its receive buffer. Under net_lock. */
 #include "net/stack.h"
 #include "net/tcp/tcp.h"
 #include "userlib/base/mem.h"
@@ -10,6 +10,10 @@
 struct udp_hdr {
 	u16 sport, dport, len, csum;
 } attr_packed;
+
+/* Counted per protocol and family, under net.h's names. */
+#define COUNT(proto, v6, what)                                                                             \
+	((proto) == IPPROTO_UDPLITE ? (v6) ? NET_INC(UdpLite6##what) : NET_INC(UdpLite##what) : (v6) ? NET_INC(Udp6##what) : NET_INC(Udp##what))
 
 #define UDP_HASH 256
 static struct list ports[UDP_HASH];
@@ -34,7 +38,7 @@ int udp_bind(struct sock *s, struct ip_addr ip, u16 port)
 		r = -EADDRINUSE;
 	else
 		s->lport = port;
-	if (!r && s->protocol == IPPROTO_UDP) {
+	if (!r && sock_is_udp(s)) {
 		list_del(&s->hash_link);
 		list_add(bucket(s->lport), &s->hash_link);
 	}
@@ -56,7 +60,8 @@ void dgram_deliver(struct sock *s, const struct ip_rx *rx, u16 sport, const u8 *
 	}
 	if (s->dgram_bytes + keep + sizeof(*d) > s->rcvbuf && s->dgram_bytes) {
 		s->dgram_drops++;
-		NET_INC(UdpRcvbufErrors);
+		if (sock_is_udp(s))
+			COUNT(s->protocol, !ip_is4(rx->dst), RcvbufErrors);
 		return net_drop(NET_DROP_rcvbuf);
 	}
 	d = kmem_alloc(sizeof(*d) + keep);
@@ -83,62 +88,87 @@ bool dgram_wants_group(const struct sock *s, const struct ip_rx *rx)
 	return false;
 }
 
+/* A datagram whose checksum covers `cover` of its `total` bytes; the receiver may ask for more (udplite(7)). */
+static void udp_deliver(struct sock *s, const struct ip_rx *rx, const struct udp_hdr *h, const u8 *p, u32 total, u32 cover)
+{
+	if (cover < total && s->cov_recv_set && (!s->cov_recv || cover < s->cov_recv)) {
+		COUNT(rx->proto, !ip_is4(rx->dst), InErrors);
+		return net_drop(NET_DROP_csum);
+	}
+	dgram_deliver(s, rx, be16(h->sport), p + sizeof(*h), total - (u32)sizeof(*h));
+}
+
 /* How well a socket fits, 0 = not: connected before bound to the address before its own family's before any. */
 static int match(const struct sock *s, const struct ip_rx *rx, u16 sport, u16 dport)
 {
-	if (s->lport != dport || !sock_covers(s, rx->dst) || (s->bound_if && s->bound_if != rx->in->index))
+	if (s->protocol != rx->proto || s->lport != dport || !sock_covers(s, rx->dst) || (s->bound_if && s->bound_if != rx->in->index))
 		return 0;
 	if (s->connected && (!ip_eq(s->rip, rx->src) || s->rport != sport))
 		return 0;
 	return 1 + (ip_is4(rx->dst) == (s->family == 2)) + 2 * !ip_is_any(s->lip) + 4 * (s->bound_if != 0) + 8 * s->connected;
 }
 
-static void input_group(const struct ip_rx *rx, u16 sport, u16 dport, const u8 *data, u32 len)
+static void input_group(const struct ip_rx *rx, const struct udp_hdr *h, const u8 *p, u32 total, u32 cover)
 {
+	u16 sport = be16(h->sport), dport = be16(h->dport);
 	struct sock *s;
 	bool any = false;
 
 	list_for_each(s, bucket(dport), hash_link)
 		if (match(s, rx, sport, dport) && dgram_wants_group(s, rx)) {
 			any = true;
-			dgram_deliver(s, rx, sport, data, len);
+			udp_deliver(s, rx, h, p, total, cover);
 		}
 	if (!any)
 		net_drop(NET_DROP_no_socket);
-	else if (ip_is4(rx->dst))
-		NET_INC(UdpInDatagrams);
 	else
-		NET_INC(Udp6InDatagrams);
+		COUNT(rx->proto, !ip_is4(rx->dst), InDatagrams);
+}
+
+/*
+ * The length that the header gives and what of it the checksum covers. IPv6 (RFC 8200 8.1) and UDP-Lite have always one. UDP-Lite's is
+ * always looked at: no sender leaves it to a link.
+ */
+static bool header_ok(const struct ip_rx *rx, const struct udp_hdr *h, const u8 *p, u32 len, u32 *total, u32 *cover)
+{
+	bool lite = rx->proto == IPPROTO_UDPLITE, v6 = !ip_is4(rx->dst);
+
+	*total = lite ? len : be16(h->len);
+	*cover = lite && h->len ? be16(h->len) : *total;
+	if (*total < sizeof(*h) || *total > len || *cover < sizeof(*h) || *cover > *total || ((v6 || lite) && !h->csum)) {
+		COUNT(rx->proto, v6, InErrors);
+		net_drop(NET_DROP_bad_header);
+		return false;
+	}
+	if (h->csum && (lite || !rx->csum_ok) && csum_fold(csum_add(p, *cover, csum_pseudo(rx->src, rx->dst, rx->proto, *total))) != 0xffff) {
+		COUNT(rx->proto, v6, InErrors);
+		COUNT(rx->proto, v6, InCsumErrors);
+		net_drop(NET_DROP_csum);
+		return false;
+	}
+	return true;
 }
 
 void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
 {
 	struct sock *s, *best[16];
 	bool v6 = !ip_is4(rx->dst);
-	u32 nr = 0, total;
+	u32 nr = 0, total, cover;
 	struct udp_hdr h;
 	int score = 0;
 	u16 sport, dport;
 
 	if (len < sizeof(h)) {
-		NET_INC(UdpInErrors);
+		COUNT(rx->proto, v6, InErrors);
 		return net_drop(NET_DROP_runt);
 	}
 	memcpy(&h, p, sizeof(h));
-	total = be16(h.len);
-	if (total < sizeof(h) || total > len || (v6 && !h.csum)) { /* RFC 8200 8.1: IPv6 has always one */
-		NET_INC(UdpInErrors);
-		return net_drop(NET_DROP_bad_header);
-	}
-	if (h.csum && !rx->csum_ok && csum_fold(csum_add(p, total, csum_pseudo(rx->src, rx->dst, IPPROTO_UDP, total))) != 0xffff) {
-		NET_INC(UdpInErrors);
-		NET_INC(UdpInCsumErrors);
-		return net_drop(NET_DROP_csum);
-	}
+	if (!header_ok(rx, &h, p, len, &total, &cover))
+		return;
 	sport = be16(h.sport);
 	dport = be16(h.dport);
 	if (rx->multicast)
-		return input_group(rx, sport, dport, p + sizeof(h), total - (u32)sizeof(h));
+		return input_group(rx, &h, p, total, cover);
 	list_for_each(s, bucket(dport), hash_link) {
 		int m = match(s, rx, sport, dport);
 
@@ -150,18 +180,12 @@ void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
 			best[nr++] = s;
 	}
 	if (!nr) {
-		if (v6)
-			NET_INC(Udp6NoPorts);
-		else
-			NET_INC(UdpNoPorts);
+		COUNT(rx->proto, v6, NoPorts);
 		net_drop(NET_DROP_no_socket);
 		return icmp_send_error(rx, v6 ? 1 : 3, v6 ? 4 : 3, 0); /* port unreachable */
 	}
-	if (v6)
-		NET_INC(Udp6InDatagrams);
-	else
-		NET_INC(UdpInDatagrams);
-	dgram_deliver(best[best[0]->reuseport ? (ip_hash(rx->src) + sport * 2654435761u) % nr : 0], rx, sport, p + sizeof(h), total - (u32)sizeof(h));
+	COUNT(rx->proto, v6, InDatagrams);
+	udp_deliver(best[best[0]->reuseport ? (ip_hash(rx->src) + sport * 2654435761u) % nr : 0], rx, &h, p, total, cover);
 }
 
 /* To the sockets that may have sent the packet: connected ones hear hard errors, those with IP_RECVERR all. */
@@ -171,7 +195,7 @@ static void error_to(struct sock *s, const struct icmp_error *e, u32 l4_hdr)
 
 	if (s->dead || s->lport != e->lport || !sock_covers(s, e->local))
 		return;
-	if (s->connected && (!ip_eq(s->rip, e->remote) || (s->protocol == IPPROTO_UDP && s->rport != e->rport)))
+	if (s->connected && (!ip_eq(s->rip, e->remote) || (sock_is_udp(s) && s->rport != e->rport)))
 		return;
 	if (want)
 		sock_err_add(s, e, e->quoted + MIN(l4_hdr, e->quoted_len), e->quoted_len - MIN(l4_hdr, e->quoted_len));
@@ -191,9 +215,10 @@ void udp_icmp_error(const struct icmp_error *e)
 				pmtu_set(e->remote, e->info);
 				break;
 			}
-	if (e->proto == IPPROTO_UDP) {
+	if (e->proto == IPPROTO_UDP || e->proto == IPPROTO_UDPLITE) {
 		list_for_each(s, bucket(e->lport), hash_link)
-			error_to(s, e, 8);
+			if (s->protocol == e->proto)
+				error_to(s, e, 8);
 	} else if (e->proto == IPPROTO_ICMP || e->proto == IPPROTO_ICMPV6) {
 		list_for_each(s, &net_socks, all_link)
 			if (s->type == 2 && s->protocol == e->proto)
@@ -266,7 +291,8 @@ static ssize too_long(struct sock *s, const struct send_ctl *c, u32 mtu)
 ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 {
 	u8 *p = net_tx + NET_HEADROOM;
-	u32 len = (u32)it->count;
+	bool lite = s->protocol == IPPROTO_UDPLITE;
+	u32 len = (u32)it->count, total;
 	struct ip_addr src;
 	struct ip_tx t;
 	ssize r;
@@ -278,7 +304,7 @@ ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 		return -ENETUNREACH;
 	if (ip_is_broadcast(c->dst) && !s->broadcast)
 		return -EACCES;
-	if (s->protocol != IPPROTO_UDP) {
+	if (!sock_is_udp(s)) {
 		if (len && iter_copy_from(it, p, len) != (ssize)len)
 			return -EFAULT;
 		r = send_ping(s, c, p, len);
@@ -291,15 +317,15 @@ ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 	}
 	if (len && iter_copy_from(it, p + sizeof(struct udp_hdr), len) != (ssize)len)
 		return -EFAULT;
-	if (ip_is4(c->dst))
-		NET_INC(UdpOutDatagrams);
-	else
-		NET_INC(Udp6OutDatagrams);
-	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(c->port), be16((u16)(len + sizeof(struct udp_hdr))), 0 };
+	COUNT(s->protocol, !ip_is4(c->dst), OutDatagrams);
+	total = len + (u32)sizeof(struct udp_hdr);
+	if (lite && s->cov_send_set && s->cov_send < total)
+		t.csum_len = s->cov_send;
+	*(struct udp_hdr *)p = (struct udp_hdr){ be16(s->lport), be16(c->port), be16(lite && s->cov_send_set ? MIN(s->cov_send, (u16)total) : (u16)total), 0 };
 	if (ip_is_any(t.src))
 		t.src = src;
-	t.csum_at = s->no_check && ip_is4(c->dst) ? 0xffff : 6;
-	r = ip_send(&t, p, len + (u32)sizeof(struct udp_hdr));
+	t.csum_at = s->no_check && ip_is4(c->dst) && !lite ? 0xffff : 6;
+	r = ip_send(&t, p, total);
 	if (r == -EMSGSIZE)
 		return too_long(s, c, ip_mtu(c->dst));
 	return r < 0 && r != -EAGAIN ? r : (ssize)len;

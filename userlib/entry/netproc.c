@@ -8,6 +8,7 @@
 
 #define PROTO_TCP 6
 #define PROTO_UDP 17
+#define PROTO_UDPLITE 136
 #define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define TCP_STATE_LISTEN 10
@@ -111,6 +112,15 @@ static int show_udp6(char *buf, size_t size)
 	return show_sockets(buf, size, PROTO_UDP, FAMILY_INET6);
 }
 
+static int show_udplite(char *buf, size_t size)
+{
+	return show_sockets(buf, size, PROTO_UDPLITE, FAMILY_INET);
+}
+static int show_udplite6(char *buf, size_t size)
+{
+	return show_sockets(buf, size, PROTO_UDPLITE, FAMILY_INET6);
+}
+
 static u32 prefix_mask(u32 len)
 {
 	return len ? __builtin_bswap32(~0u << (32 - len)) : 0;
@@ -208,6 +218,7 @@ static int show_snmp(char *buf, size_t size)
 	    net_counter(NET_TcpInSegs), net_counter(NET_TcpOutSegs), net_counter(NET_TcpRetransSegs), net_counter(NET_TcpInErrs),
 	    net_counter(NET_TcpOutRsts));
 	put_group(&o, "Udp", "Udp", udp, ARRAY_SIZE(udp));
+	put_group(&o, "UdpLite", "UdpLite", udp, ARRAY_SIZE(udp));
 	return (int)o.len;
 }
 
@@ -217,7 +228,10 @@ static int show_snmp6(char *buf, size_t size)
 	static const struct { const char *group, *name; } rows[] = {
 		{ "Ip6", "InReceives" }, { "Ip6", "InHdrErrors" }, { "Ip6", "InDelivers" }, { "Ip6", "OutRequests" }, { "Ip6", "FragCreates" },
 		{ "Icmp6", "InMsgs" }, { "Icmp6", "InErrors" }, { "Icmp6", "OutMsgs" }, { "Icmp6", "InEchos" }, { "Icmp6", "OutEchoReplies" },
-		{ "Icmp6", "OutDestUnreachs" }, { "Udp6", "InDatagrams" }, { "Udp6", "NoPorts" }, { "Udp6", "OutDatagrams" },
+		{ "Icmp6", "OutDestUnreachs" }, { "Udp6", "InDatagrams" }, { "Udp6", "NoPorts" }, { "Udp6", "InErrors" },
+		{ "Udp6", "OutDatagrams" }, { "Udp6", "RcvbufErrors" }, { "Udp6", "InCsumErrors" }, { "UdpLite6", "InDatagrams" },
+		{ "UdpLite6", "NoPorts" }, { "UdpLite6", "InErrors" }, { "UdpLite6", "OutDatagrams" }, { "UdpLite6", "RcvbufErrors" },
+		{ "UdpLite6", "InCsumErrors" },
 	};
 	struct out o = { buf, size, 0 };
 	char name[40];
@@ -278,7 +292,7 @@ static int show_sockstat(char *buf, size_t size)
 	unsigned tcp = count_sockets(PROTO_TCP, FAMILY_INET), udp = count_sockets(PROTO_UDP, FAMILY_INET);
 
 	put(&o, "sockets: used %u\nTCP: inuse %u orphan 0 tw 0 alloc %u mem 0\nUDP: inuse %u mem 0\n", tcp + udp, tcp, tcp, udp);
-	put(&o, "UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n");
+	put(&o, "UDPLITE: inuse %u\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n", count_sockets(PROTO_UDPLITE, FAMILY_INET));
 	return (int)o.len;
 }
 
@@ -286,8 +300,8 @@ static int show_sockstat6(char *buf, size_t size)
 {
 	struct out o = { buf, size, 0 };
 
-	put(&o, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n",
-	    count_sockets(PROTO_TCP, FAMILY_INET6), count_sockets(PROTO_UDP, FAMILY_INET6));
+	put(&o, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse %u\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n",
+	    count_sockets(PROTO_TCP, FAMILY_INET6), count_sockets(PROTO_UDP, FAMILY_INET6), count_sockets(PROTO_UDPLITE, FAMILY_INET6));
 	return (int)o.len;
 }
 
@@ -347,5 +361,7 @@ void netproc_init(void)
 	procfs_register_net("tcp6", show_tcp6);
 	procfs_register_net("udp", show_udp);
 	procfs_register_net("udp6", show_udp6);
+	procfs_register_net("udplite", show_udplite);
+	procfs_register_net("udplite6", show_udplite6);
 	sysfs_netif_hook = netif;
 }
