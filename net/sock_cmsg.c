@@ -77,6 +77,8 @@ static void of_v4(const struct sock *s, const struct dgram *d, struct net_cmsgs 
 void cmsg_of_dgram(struct sock *s, const struct dgram *d, struct net_cmsgs *cm)
 {
 	put_stamp(s, d->stamp_ns, cm);
+	if (s->rx_opts & RX_DROPS && d->drops)
+		cmsg_put(cm, SOL_SOCKET, SO_RXQ_OVFL, &d->drops, sizeof(d->drops));
 	if (s->family == 17) {
 		struct tpacket_auxdata aux = { .tp_status = TP_STATUS_USER, .tp_len = d->full_len, .tp_snaplen = d->len,
 					       .tp_net = s->type == 3 ? ETH_HLEN : 0 };

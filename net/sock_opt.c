@@ -100,6 +100,9 @@ static int set_more(struct sock *s, int name, int v)
 	case SO_TIMESTAMPNS_OLD:
 		set_stamp(s, RX_STAMPNS, v);
 		return 0;
+	case SO_RXQ_OVFL:
+		s->rx_opts = (s->rx_opts & ~RX_DROPS) | (v ? RX_DROPS : 0);
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -272,6 +275,12 @@ static int set_udp(struct sock *s, int name, const void *val, u32 len)
 	return 0;
 }
 
+/* TCP and UDP of IPv6 may speak IPv4, too; raw IPv6 and packet sockets do not. */
+static bool knows_ip4(const struct sock *s)
+{
+	return s->family == 2 || (s->family == 10 && s->type != 3);
+}
+
 int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 len)
 {
 	int r;
@@ -289,7 +298,7 @@ int net_sock_setopt(struct sock *s, int level, int name, const void *val, u32 le
 		r = set_udp(s, name, val, len);
 		break;
 	case IPPROTO_IP:
-		r = sock_set_ip(s, name, val, len);
+		r = knows_ip4(s) ? sock_set_ip(s, name, val, len) : -ENOPROTOOPT;
 		break;
 	case IPPROTO_IPV6:
 		r = sock_set_ip6(s, name, val, len);
@@ -347,6 +356,12 @@ static int get_socket(struct sock *s, int name, int *v)
 		return 0;
 	case SO_RCVLOWAT:
 		*v = (int)s->rcvlowat;
+		return 0;
+	case SO_SNDLOWAT:
+		*v = 1;
+		return 0;
+	case SO_RXQ_OVFL:
+		*v = (s->rx_opts & RX_DROPS) != 0;
 		return 0;
 	case SO_ACCEPTCONN:
 		*v = s->tcp && s->tcp->state == TCP_LISTEN;
@@ -445,7 +460,7 @@ static int get_value(struct sock *s, int level, int name, int *v)
 		*v = name == UDPLITE_SEND_CSCOV ? s->cov_send : s->cov_recv;
 		return 0;
 	case IPPROTO_IP:
-		return sock_get_ip(s, name, v);
+		return knows_ip4(s) ? sock_get_ip(s, name, v) : -ENOPROTOOPT;
 	case IPPROTO_IPV6:
 		return sock_get_ip6(s, name, v);
 	default:
@@ -461,6 +476,7 @@ static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
 		int linger[2];
 		s64 tv[2];
 		char cc[16];
+		u32 mem[9];
 	} u;
 	u32 n;
 
@@ -477,6 +493,15 @@ static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
 		n = dev ? (u32)strlen(u.cc) + 1 : 0;
 		if (*len < 16)
 			return -EINVAL;
+	} else if (level == SOL_SOCKET && name == SO_COOKIE) {
+		if (*len < sizeof(s->inode))
+			return -EINVAL;
+		memcpy(&u, &s->inode, sizeof(s->inode));
+		n = sizeof(s->inode);
+	} else if (level == SOL_SOCKET && name == SO_MEMINFO) {
+		memcpy(u.mem, (u32[9]){ s->tcp ? s->tcp->rcv.len : s->dgram_bytes, s->rcvbuf, 0, s->sndbuf, 0, s->tcp ? s->tcp->snd.len : 0, 0, 0,
+					s->dgram_drops }, sizeof(u.mem));
+		n = sizeof(u.mem);
 	} else if (level == SOL_SOCKET && name == SO_LINGER) {
 		u.linger[0] = s->linger_on;
 		u.linger[1] = s->linger_s;
@@ -502,10 +527,23 @@ static int get_struct(struct sock *s, int level, int name, void *val, u32 *len)
 	return 0;
 }
 
+/* Linux's words for a level that is not the socket's own differ by family. 0: it is. */
+static int foreign_level(const struct sock *s, int level)
+{
+	if (s->family == 17)
+		return level == IPPROTO_IPV6 ? -ENOPROTOOPT : 0;
+	if (s->family != 2 || level == SOL_SOCKET || level == IPPROTO_IP || level == s->protocol || (level == 255 && s->type == 3) ||
+	    (sock_is_udp(s) && (level == IPPROTO_UDP || level == IPPROTO_UDPLITE)))
+		return 0;
+	return -EOPNOTSUPP;
+}
+
 int net_sock_getopt(struct sock *s, int level, int name, void *val, u32 *len)
 {
-	int v = 0, r;
+	int v = 0, r = foreign_level(s, level);
 
+	if (r)
+		return r;
 	net_lock_get();
 	r = get_struct(s, level, name, val, len);
 	if (r == -ENOPROTOOPT) {

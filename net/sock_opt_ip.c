@@ -129,6 +129,7 @@ int sock_set_ip(struct sock *s, int name, const void *val, u32 len)
 		s->mc_ttl = v == -1 ? 1 : (u8)v;
 		return 0;
 	case IP_BIND_ADDRESS_NO_PORT: /* ports are chosen at connect where the peer is known: as if always set */
+		s->bind_no_port = v;
 		return 0;
 	case IP_HDRINCL:
 		if (s->type != 3)
@@ -255,7 +256,7 @@ int sock_get_ip(struct sock *s, int name, int *v)
 	case IP_MTU_DISCOVER: *v = s->pmtudisc; return 0;
 	case IP_MULTICAST_TTL: *v = s->mc_ttl; return 0;
 	case IP_MTU: return path_mtu(s, v);
-	case IP_BIND_ADDRESS_NO_PORT: *v = 0; return 0;
+	case IP_BIND_ADDRESS_NO_PORT: *v = s->bind_no_port; return 0;
 	case IP_MULTICAST_IF: {
 		struct netif *n = netif_by_index(s->mc_if);
 

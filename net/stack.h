@@ -127,6 +127,7 @@ struct dgram {
 	u16 ll_proto; /* AF_PACKET: as in struct sockaddr_ll */
 	u8 ll_type, ll_addr[6];
 	u32 full_len; /* before truncation by a filter */
+	u32 drops;    /* of the socket, when this one came */
 	u32 len;
 	u8 data[];
 };
@@ -168,6 +169,7 @@ struct membership {
 #define RX_ORIGDST	0x100u
 #define RX_AUXDATA	0x200u
 #define RX_FLOW		0x400u
+#define RX_DROPS	0x800u
 
 /* How one message is to be sent: the socket's settings, then control data. */
 struct send_ctl {
@@ -202,7 +204,7 @@ struct sock {
 	u8 pmtudisc, pmtudisc6; /* IP_PMTUDISC_* */
 	int bound_if; /* SO_BINDTODEVICE; 0 none */
 	u32 priority, mark, busy_poll;
-	bool dontroute, freebind, zerocopy, no_check;
+	bool dontroute, freebind, zerocopy, no_check, bind_no_port;
 	/* datagrams */
 	u16 cov_send, cov_recv; /* UDP-Lite: checksum coverage; 0 everything */
 	bool cov_send_set, cov_recv_set;

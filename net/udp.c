@@ -68,7 +68,7 @@ void dgram_deliver(struct sock *s, const struct ip_rx *rx, u16 sport, const u8 *
 	if (!d)
 		return net_drop(NET_DROP_no_memory);
 	*d = (struct dgram){ .ip = rx->src, .dst = rx->dst, .port = sport, .ttl = rx->ttl, .tos = rx->tos, .ifindex = rx->in->index,
-			     .flow = rx->flow, .full_len = keep, .len = keep };
+			     .flow = rx->flow, .full_len = keep, .drops = s->dgram_drops, .len = keep };
 	if (s->rx_opts & (RX_STAMP | RX_STAMPNS))
 		d->stamp_ns = clock_realtime_ns();
 	memcpy(d->data, data, keep);

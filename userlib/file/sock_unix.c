@@ -44,6 +44,7 @@ static struct usock *usock_alloc(int type)
 	waitq_init(&u->wait);
 	waitq_init(&u->space);
 	u->rcvbuf = u->sndbuf = DEFAULT_BUF;
+	u->rcvlowat = 1;
 	spin_lock(&unix_lock);
 	list_add_tail(&all_socks, &u->all_node);
 	spin_unlock(&unix_lock);
@@ -547,11 +548,11 @@ int unix_show(char *buf, size_t size)
 #define O_PROTOCOL 38
 #define O_DOMAIN 39
 
-static int set_buf(u32 *p, int v)
+static int set_buf(u32 *p, int v, u32 min)
 {
 	u32 n = v < 0 || (u32)v > MAX_BUF / 2 ? MAX_BUF : (u32)v * 2;
 
-	store_relaxed(p, MAX(n, 4608u));
+	store_relaxed(p, MAX(n, min));
 	return 0;
 }
 
@@ -581,10 +582,10 @@ static int unix_setopt(struct socket *s, int level, int name, const void *val, u
 	switch (name) {
 	case O_SNDBUF:
 	case O_SNDBUFFORCE:
-		return set_buf(&u->sndbuf, v);
+		return set_buf(&u->sndbuf, v, 4608);
 	case O_RCVBUF:
 	case O_RCVBUFFORCE:
-		return set_buf(&u->rcvbuf, v);
+		return set_buf(&u->rcvbuf, v, 2304);
 	case O_PASSCRED:
 		store_relaxed(&u->passcred, v != 0);
 		return 0;
@@ -596,9 +597,22 @@ static int unix_setopt(struct socket *s, int level, int name, const void *val, u
 	case O_REUSEPORT:
 	case O_BROADCAST:
 	case O_KEEPALIVE:
+		if (v)
+			(void)atomic_fetch_or(&u->told_opts, 1u << name);
+		else
+			(void)atomic_fetch_and(&u->told_opts, ~(1u << name));
+		return 0;
 	case O_PRIORITY:
+		store_relaxed(&u->priority, (u32)v);
+		return 0;
 	case O_LINGER:
+		if (len < sizeof(u->linger))
+			return -EINVAL;
+		memcpy(u->linger, val, sizeof(u->linger));
+		u->linger[0] = u->linger[0] != 0;
+		return 0;
 	case O_RCVLOWAT:
+		store_relaxed(&u->rcvlowat, v < 0 ? INT32_MAX : (u32)MAX(v, 1));
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -616,7 +630,7 @@ static int unix_getopt(struct socket *s, int level, int name, void *val, u32 *le
 {
 	struct usock *u = s->priv;
 	s64 tv[2];
-	int v[2] = { 0, 0 };
+	int v[1] = { 0 };
 
 	if (level != 1)
 		return -EOPNOTSUPP;
@@ -629,7 +643,7 @@ static int unix_getopt(struct socket *s, int level, int name, void *val, u32 *le
 		tv[1] = (name == O_RCVTIMEO ? u->rcvtimeo : u->sndtimeo) % NSEC_PER_SEC / NSEC_PER_USEC;
 		return put_opt(val, len, tv, sizeof(tv));
 	case O_LINGER:
-		return put_opt(val, len, v, sizeof(v));
+		return put_opt(val, len, u->linger, sizeof(u->linger));
 	case O_TYPE:
 		v[0] = u->type;
 		break;
@@ -652,14 +666,18 @@ static int unix_getopt(struct socket *s, int level, int name, void *val, u32 *le
 		v[0] = (int)u->listening;
 		break;
 	case O_RCVLOWAT:
-		v[0] = 1;
+		v[0] = (int)u->rcvlowat;
 		break;
-	case O_PROTOCOL:
+	case O_PRIORITY:
+		v[0] = (int)u->priority;
+		break;
 	case O_REUSEADDR:
 	case O_REUSEPORT:
 	case O_BROADCAST:
 	case O_KEEPALIVE:
-	case O_PRIORITY:
+		v[0] = load_relaxed(&u->told_opts) >> name & 1;
+		break;
+	case O_PROTOCOL:
 		break;
 	default:
 		return -ENOPROTOOPT;

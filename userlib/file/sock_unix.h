@@ -60,6 +60,10 @@ struct usock {
 	struct path path;	/* bound path: reference */
 	struct sock_cred peer_cred, own_cred;
 	u32 passcred;
+	u32 rcvlowat;		/* [a] streams: bytes that a blocking read waits for */
+	u32 told_opts;		/* [a] bit N: SO_ option N was switched on; means nothing here but is told again */
+	u32 priority;		/* [a] likewise */
+	s32 linger[2];
 };
 
 extern struct spinlock unix_lock;

@@ -519,7 +519,8 @@ ssize unix_recv(struct socket *s, struct sock_msg *m)
 			if (n < 0)
 				return done ? done : n;
 			done += n;
-			if (u->type != US_STREAM || !m->it->count || !(m->flags & MSG_WAITALL_BIT) ||
+			if (u->type != US_STREAM || !m->it->count ||
+			    (!(m->flags & MSG_WAITALL_BIT) && done >= (ssize)load_relaxed(&u->rcvlowat)) ||
 			    (m->flags & MSG_PEEK_BIT) || m->nr_files)
 				return done;
 			continue;
