@@ -76,15 +76,10 @@ ssize raw_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 	u32 len = (u32)it->count;
 	struct ip_addr src;
 	struct ip_tx t;
-	int r;
+	int r = dgram_send_prepare(s, it, 65535, c, &t, &src);
 
-	if (it->count > 65535)
-		return -EMSGSIZE;
-	send_ctl_tx(s, c, &t);
-	if (!ip_route_via(t.via, c->dst, &src))
-		return -ENETUNREACH;
-	if (ip_is_broadcast(c->dst) && !s->broadcast)
-		return -EACCES;
+	if (r)
+		return r;
 	if (len && iter_copy_from(it, p, len) != (ssize)len)
 		return -EFAULT;
 	if (s->hdrincl && s->family == 2) {

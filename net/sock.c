@@ -145,13 +145,13 @@ bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o
 }
 
 /* What connecting or sending to the unspecified address means. */
-struct ip_addr sock_own_loopback(const struct sock *s, struct ip_addr to)
+static struct ip_addr own_loopback(const struct sock *s, struct ip_addr to)
 {
 	return ip_is4(to) || ip_is4(s->lip) ? IP4_LOOPBACK : IP6_LOOPBACK;
 }
 
 /* A socket bound to an address of one family has no way to the other. */
-bool sock_same_family(const struct sock *s, struct ip_addr to)
+static bool same_family(const struct sock *s, struct ip_addr to)
 {
 	return ip_is_any6(s->lip) || ip_is4(s->lip) == ip_is4(to);
 }
@@ -255,6 +255,23 @@ int sock_scope_check(const struct sock *s, const struct net_addr *a, struct ip_a
 	return !scope || netif_by_index((int)scope) ? 0 : -ENODEV;
 }
 
+int sock_take_addr(const struct sock *s, const struct net_addr *a, struct ip_addr *ip, u16 *port)
+{
+	int r = addr_check(s, a);
+
+	if (r)
+		return r;
+	sock_from_addr(a, ip, port);
+	return sock_scope_check(s, a, *ip);
+}
+
+int sock_reach(const struct sock *s, struct ip_addr *ip)
+{
+	if (ip_is_any(*ip))
+		*ip = own_loopback(s, *ip);
+	return same_family(s, *ip) ? 0 : -ENETUNREACH;
+}
+
 int net_sock_bind(struct sock *s, const struct net_addr *a)
 {
 	int r = s->family == AF_PACKET ? 0 : addr_check(s, a);
@@ -308,17 +325,11 @@ int net_sock_connect(struct sock *s, const struct net_addr *a, bool nonblock)
 		return sock_dgram_connect(s, a);
 	if (READ_ONCE(s->tcp->state) == TCP_LISTEN || READ_ONCE(s->tcp->state) >= TCP_ESTABLISHED) /* before the address is looked at */
 		return -EISCONN;
-	r = addr_check(s, a);
-	if (r)
-		return r;
-	sock_from_addr(a, &ip, &port);
-	r = sock_scope_check(s, a, ip);
-	if (r)
-		return r;
-	if (ip_is_any(ip))
-		ip = sock_own_loopback(s, ip);
-	if (!sock_same_family(s, ip) || ip_is_multicast(ip))
-		return -ENETUNREACH;
+	r = sock_take_addr(s, a, &ip, &port);
+	if (!r)
+		r = sock_reach(s, &ip);
+	if (r || ip_is_multicast(ip))
+		return r ? r : -ENETUNREACH;
 	return tcp_connect(s, ip, port, nonblock);
 }
 

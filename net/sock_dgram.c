@@ -37,17 +37,11 @@ int sock_dgram_connect(struct sock *s, const struct net_addr *a)
 		net_lock_put();
 		return 0;
 	}
-	r = addr_check(s, a);
+	r = sock_take_addr(s, a, &ip, &port);
+	if (!r)
+		r = sock_reach(s, &ip);
 	if (r)
 		return r;
-	sock_from_addr(a, &ip, &port);
-	r = sock_scope_check(s, a, ip);
-	if (r)
-		return r;
-	if (ip_is_any(ip))
-		ip = sock_own_loopback(s, ip);
-	if (!sock_same_family(s, ip))
-		return -ENETUNREACH;
 	net_lock_get();
 	if (!via && ip_is_multicast(ip))
 		via = netif_by_index(ip_is4(ip) ? s->mc_if : s->mc_if6);
@@ -84,18 +78,12 @@ static int destination(struct sock *s, const struct net_addr *to, struct send_ct
 		c->port = s->rport;
 		return s->connected ? 0 : -EDESTADDRREQ;
 	}
-	r = addr_check(s, to);
-	if (r)
-		return r;
-	sock_from_addr(to, &c->dst, &c->port);
-	r = sock_scope_check(s, to, c->dst);
+	r = sock_take_addr(s, to, &c->dst, &c->port);
 	if (r)
 		return r;
 	if (!c->port && sock_is_udp(s))
 		return -EINVAL;
-	if (ip_is_any(c->dst))
-		c->dst = sock_own_loopback(s, c->dst);
-	return sock_same_family(s, c->dst) ? 0 : -ENETUNREACH;
+	return sock_reach(s, &c->dst);
 }
 
 static ssize send_locked(struct sock *s, struct iov_iter *it, const struct net_addr *to, u32 flags, const void *ctl, u32 ctl_len)

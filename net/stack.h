@@ -242,9 +242,11 @@ void sock_wake(struct sock *s, u32 events);
 void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port);
 void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a);
 int addr_check(const struct sock *s, const struct net_addr *a);
+/* addr_check, then sock_from_addr, then sock_scope_check: where a program wants to bind, send or connect to. 0 or -errno. */
+int sock_take_addr(const struct sock *s, const struct net_addr *a, struct ip_addr *ip, u16 *port);
+/* Where that is reached: the unspecified address means ourselves; -ENETUNREACH from an address of the other family. */
+int sock_reach(const struct sock *s, struct ip_addr *ip);
 int sock_scope_check(const struct sock *s, const struct net_addr *a, struct ip_addr ip);
-struct ip_addr sock_own_loopback(const struct sock *s, struct ip_addr to); /* what connecting or sending to the unspecified address means */
-bool sock_same_family(const struct sock *s, struct ip_addr to);
 void sock_drop_dgrams(struct sock *s);
 int sock_dgram_connect(struct sock *s, const struct net_addr *a); /* sock_dgram.c: datagram, raw and packet sockets */
 bool sock_covers(const struct sock *s, struct ip_addr ip); /* is `ip` one of the addresses that s is bound to? */
@@ -256,7 +258,8 @@ void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len);
 int udp_bind(struct sock *s, struct ip_addr ip, u16 port);
 ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c);
 void udp_icmp_error(const struct icmp_error *e);
-void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t);
+/* What raw and UDP sending have in common: *t is how, *src the address that the route has; -EMSGSIZE, -ENETUNREACH, -EACCES. */
+int dgram_send_prepare(const struct sock *s, const struct iov_iter *it, u32 max, const struct send_ctl *c, struct ip_tx *t, struct ip_addr *src);
 void dgram_deliver(struct sock *s, const struct ip_rx *rx, u16 sport, const u8 *data, u32 len);
 bool dgram_wants_group(const struct sock *s, const struct ip_rx *rx);
 extern u32 net_raw_socks, net_packet_socks; /* how many there are: none costs nothing */

@@ -240,7 +240,7 @@ void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len)
 
 /* ---- out ---- */
 
-void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t)
+static void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t)
 {
 	bool v4 = ip_is4(c->dst), group = ip_is_multicast(c->dst);
 	int dev = c->ifindex ? c->ifindex : s->bound_if ? s->bound_if : group ? (v4 ? s->mc_if : s->mc_if6) : 0;
@@ -251,6 +251,16 @@ void send_ctl_tx(const struct sock *s, const struct send_ctl *c, struct ip_tx *t
 	t->ttl = !c->ttl_set && group ? (v4 ? s->mc_ttl : s->mc_hops) : c->ttl;
 	if (ip_is_multicast(t->src) || ip_is_broadcast(t->src))
 		t->src = v4 ? IP4_ANY : IP6_ANY;
+}
+
+int dgram_send_prepare(const struct sock *s, const struct iov_iter *it, u32 max, const struct send_ctl *c, struct ip_tx *t, struct ip_addr *src)
+{
+	if (it->count > max)
+		return -EMSGSIZE;
+	send_ctl_tx(s, c, t);
+	if (!ip_route_via(t->via, c->dst, src))
+		return -ENETUNREACH;
+	return ip_is_broadcast(c->dst) && !s->broadcast ? -EACCES : 0;
 }
 
 static ssize send_ping(struct sock *s, const struct send_ctl *c, u8 *p, u32 len)
@@ -295,15 +305,10 @@ ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c)
 	u32 len = (u32)it->count, total;
 	struct ip_addr src;
 	struct ip_tx t;
-	ssize r;
+	ssize r = dgram_send_prepare(s, it, 65507, c, &t, &src);
 
-	if (it->count > 65507)
-		return -EMSGSIZE;
-	send_ctl_tx(s, c, &t);
-	if (!ip_route_via(t.via, c->dst, &src))
-		return -ENETUNREACH;
-	if (ip_is_broadcast(c->dst) && !s->broadcast)
-		return -EACCES;
+	if (r)
+		return r;
 	if (!sock_is_udp(s)) {
 		if (len && iter_copy_from(it, p, len) != (ssize)len)
 			return -EFAULT;
