@@ -86,7 +86,7 @@ static int link_send4(struct netif *n, struct ip_hdr *h, u32 len, const struct i
 	u32 hop = h->dst;
 
 	if (n == &net_lo) {
-		net_loop_queue((u8 *)h, len);
+		net_loop_queue((u8 *)h, len, m);
 		return 0;
 	}
 	if ((be32(hop) >> 28) == 14 || is_broadcast4(hop)) {

@@ -84,7 +84,7 @@ struct netif *ip6_route(struct netif *via, struct ip_addr dst, struct ip_addr *s
 static int link_send6(struct netif *n, struct ip_addr hop, u8 *p, u32 len, const struct ip_tx *t, struct tx_meta *m)
 {
 	if (n == &net_lo) {
-		net_loop_queue(p, len);
+		net_loop_queue(p, len, m);
 		return 0;
 	}
 	if (ip_is_multicast(t->dst)) {

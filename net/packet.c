@@ -116,6 +116,12 @@ void packet_from(const struct sock *s, const struct dgram *d, struct net_addr *f
 	put_ll(netif_by_index(d->ifindex), from, d->ll_proto, d->ll_type, d->ll_addr);
 }
 
+/* Addresses that only packets which were routed here may have: not what comes ready-made. */
+static bool has_loopback4(const u8 *p, u32 len)
+{
+	return len >= 20 && p[0] >> 4 == 4 && (p[12] == 127 || p[16] == 127);
+}
+
 ssize packet_send(struct sock *s, struct iov_iter *it, const struct net_addr *to)
 {
 	struct sockaddr_ll ll = { .sll_ifindex = s->bound_if, .sll_protocol = be16(s->ll_proto) };
@@ -140,8 +146,10 @@ ssize packet_send(struct sock *s, struct iov_iter *it, const struct net_addr *to
 	if (!n->ops) { /* the loopback: what is IP is heard */
 		u32 off = s->type == 3 ? ETH_HLEN : 0;
 
-		if (len > off)
-			net_loop_queue(p + off, len - off);
+		if (len > off && has_loopback4(p + off, len - off))
+			net_drop(NET_DROP_spoofed);
+		else if (len > off)
+			net_loop_queue(p + off, len - off, &m);
 		return (ssize)len;
 	}
 	if (s->type != 3) {

@@ -77,11 +77,11 @@ static void loop_put(struct netif *in, const u8 *ip_packet, u32 len, bool csum_o
 	list_add_tail(&loop_queue, &p->link);
 }
 
-void net_loop_queue(const u8 *ip_packet, u32 len)
+void net_loop_queue(const u8 *ip_packet, u32 len, const struct tx_meta *m)
 {
 	net_lo.tx_packets++;
 	net_lo.tx_bytes += len;
-	loop_put(&net_lo, ip_packet, len, true);
+	loop_put(&net_lo, ip_packet, len, m->csum_start != 0);
 }
 
 void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m)

@@ -101,7 +101,8 @@ bool tcp_link_room(void);
 
 /* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
 extern u8 net_tx[NET_FRAME_MAX];
-void net_loop_queue(const u8 *ip_packet, u32 len);
+/* To the loopback; a transport checksum that m leaves to the link is not looked at on the way in. */
+void net_loop_queue(const u8 *ip_packet, u32 len, const struct tx_meta *m);
 /* A copy of a packet to a group that we are in, as if it came in on n. */
 void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m);
 void net_changed(u32 what); /* NET_CHANGE_*: told to the hook of net.h after the lock is released */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* AF_PACKET on the loopback (packet(7)): what addresses are taken for sending and binding. */
+/* AF_PACKET on the loopback (packet(7)): what addresses are taken for sending and binding; checksums that were made by hand. */
 #include "t.h"
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -41,6 +42,42 @@ static int make_frame(unsigned char *f, unsigned short port, const char *text)
 	return 42 + n;
 }
 
+static void heard(int u, const char *what)
+{
+	struct pollfd p = { u, POLLIN, 0 };
+	char buf[64];
+
+	if (poll(&p, 1, 100) == 1)
+		t_val(what, recv(u, buf, sizeof(buf), 0));
+	else
+		printf("%s: nothing\n", what);
+}
+
+/* What comes by hand over the loopback is looked at as from any other link: none, a right and a wrong UDP checksum. */
+static void checksums(int s, int u, const struct sockaddr_ll *ll, unsigned short port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	unsigned char f[128], pseudo[128] = { 127, 0, 0, 1, 127, 0, 0, 1, 0, 17, 0, 12 };
+	int raw = socket(AF_INET, SOCK_RAW, IPPROTO_UDP), n = make_frame(f, port, "sums");
+	char rest[64];
+	unsigned short v;
+
+	while (recv(u, rest, sizeof(rest), MSG_DONTWAIT) >= 0)
+		;
+	memcpy(pseudo + 12, f + 34, 12);
+	v = sum(pseudo, 24);
+	for (int wrong = -1; wrong < 2; wrong++) {
+		unsigned short put = wrong < 0 ? 0 : (unsigned short)(v ^ wrong << 5);
+
+		memcpy(f + 40, &put, 2);
+		t_val("frame", sendto(s, f, (size_t)n, 0, (const struct sockaddr *)ll, sizeof(*ll)));
+		heard(u, wrong < 0 ? "no checksum" : wrong ? "wrong" : "right");
+		t_val("raw", sendto(raw, f + 34, 12, 0, (struct sockaddr *)&to, sizeof(to)));
+		heard(u, wrong < 0 ? "raw, no checksum" : wrong ? "raw, wrong" : "raw, right");
+	}
+	close(raw);
+}
+
 int main(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -62,6 +99,7 @@ int main(void)
 	t_val("too long a frame", sendto(s, f, sizeof(f), 0, (struct sockaddr *)&ll, sizeof(ll)));
 	t_val("no family", sendto(s, f, (size_t)n, 0, (struct sockaddr *)&ll, sizeof(ll)));
 	t_val("bind, no family", bind(s, (struct sockaddr *)&ll, sizeof(ll)));
+	checksums(s, u, &ll, a.sin_port);
 	ll.sll_family = AF_PACKET;
 	t_val("bind, short", bind(s, (struct sockaddr *)&ll, offsetof(struct sockaddr_ll, sll_addr)));
 	ll.sll_ifindex = 9999;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void __wrap_net_loop_queue(const u8 *p, u32 len);
+void __wrap_net_loop_queue(const u8 *p, u32 len, const struct tx_meta *m);
 
 struct nic_pair_cfg nic_pair;
 u64 nic_pair_sent, nic_pair_lost, nic_pair_breaches, nic_pair_data_segs, nic_pair_rsts;
@@ -135,8 +135,9 @@ static void put(const u8 *p, u32 len)
 	timer_start(&f->timer, when);
 }
 
-void __wrap_net_loop_queue(const u8 *p, u32 len)
+void __wrap_net_loop_queue(const u8 *p, u32 len, const struct tx_meta *m)
 {
+	(void)m;
 	nic_pair_sent++;
 	check_segment(p, len);
 	if (nic_pair_watch && !nic_pair_watch(p, len))
