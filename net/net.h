@@ -68,6 +68,7 @@ struct net_config {
 	u32 prefix_len6;
 	int pcap_fd;	 /* frames are copied there; -1: no */
 	bool is_stream;	 /* tap_fd is a stream socket with framed packets */
+	bool is_quiet;	 /* nothing is announced: the other end starts with the first frame */
 	int port_ctl_fd; /* -1: no port of the switch; else instead of tap_fd */
 	int port_link_fd, port_bell_fd, port_kick_fd;
 };

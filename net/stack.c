@@ -142,8 +142,10 @@ int net_configure(const struct net_config *c)
 		return r;
 	net_lock_get();
 	pcap_start(c->pcap_fd);
-	arp_announce(n);
-	nd_start(n, ip_is_any(c->ip6));
+	if (!c->is_quiet) {
+		arp_announce(n);
+		nd_start(n, ip_is_any(c->ip6));
+	}
 	net_lock_put();
 	return 0;
 }

@@ -227,6 +227,22 @@ if [ "$(id -u)" = 0 ]; then
 	verdict passt_out "$([ "$out" = "$sum" ]; echo $?)" "$out"
 	out=$(ip netns exec "$host" timeout 20 "$jctl" run --net auto -- true 2>&1)
 	verdict auto_says_which "$([[ $out == 'jctl: --net auto: passt'* ]]; echo $?)" "$out"
+	# by default the same, but passt comes with the first frame only
+	mkdir -p "$work/fake"
+	printf '#!/bin/sh\n: >%s/started\necho no such luck >&2\nexit 3\n' "$work" >"$work/fake/passt"
+	chmod 755 "$work/fake/passt"
+	out=$(ip netns exec "$host" env PATH="$work/fake:$PATH" timeout 20 "$jctl" run -- sh -c 'ip addr show eth0 | grep -c 10.0.2.15; sleep 0.2' 2>&1)
+	verdict default_costs_nothing "$([[ $out == 1 && ! -e $work/started ]]; echo $?)" "$out"
+	out=$(ip netns exec "$host" env PATH="$work/fake:$PATH" timeout 20 "$jctl" run -- sh -c 'curl -s -m 2 http://10.52.0.1:8000/www; echo curl $?' 2>&1)
+	verdict default_says_why "$([[ $out == *'the network is gone: passt: no such luck'* && $out == *'curl '[1-9]* && -e $work/started ]]; echo $?)" "$out"
+	out=$(ip netns exec "$host" setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$jctl" run -w /tmp -- \
+		sh -c 'curl -s http://10.52.0.1:8000/www | sha256sum' 2>&1)
+	verdict default_out "$([ "$out" = "$sum" ]; echo $?)" "$out"
+	out=$(ip netns exec "$host" timeout 20 "$jctl" run -- sh -c 'curl -s http://10.52.0.1:8000/www | wc -c; kill -9 $$' 2>&1)
+	rc=$?
+	verdict default_ends "$([[ $rc = 137 && $out == *20000000* ]] && ! ip netns pids "$host" | xargs -r ps -o comm= -p | grep -q passt; echo $?)" "$rc $out"
+	out=$("$jctl" run --net none -- ip -o link | wc -l)
+	verdict none_is_loopback_only "$([ "$out" = 1 ]; echo $?)" "$out"
 	through() { # NAME: redis behind port 6400 of the host
 		local out
 		wait_for 10 ip netns exec "$host" redis-cli -p 6400 ping
@@ -248,7 +264,7 @@ if [ "$(id -u)" = 0 ]; then
 	INST=$!
 	through publish_tap
 fi
-out=$(timeout 20 "$jctl" run -p 80:80 true 2>&1)
+out=$(timeout 20 "$jctl" run --net none -p 80:80 true 2>&1)
 verdict publish_needs_net "$([[ $? = 125 && $out == *network* ]]; echo $?)" "$out"
 out=$(timeout 20 "$jctl" run --net passt -p 80:x true 2>&1)
 verdict publish_syntax "$([[ $? = 125 && $out == *"bad port"* ]]; echo $?)" "$out"

@@ -91,7 +91,8 @@ struct jabi_net {
 	__u32 prefix_len; /* of ip4 */
 	__u8 mac[6];	  /* the instance's own */
 	__u8 ifname[16];  /* of the TAP, on the host side */
-	__u8 pad[2];
+	__u8 is_quiet;	  /* no frame is sent before the program wants one: the other end starts with it */
+	__u8 pad[1];
 	__u32 ip4; /* network byte order, 0 = not configured */
 	__u32 gw4; /* network byte order, 0 = none */
 };

@@ -198,6 +198,7 @@ static int set_name(struct run_config *c, const char *v, const char *where)
 
 static int set_net(struct run_config *c, const char *v, const char *where)
 {
+	c->has_net = true;
 	if (!strcmp(v, "none")) {
 		c->net = JABI_NET_NONE;
 		return 0;
@@ -390,7 +391,7 @@ static const struct option_row rows[] = {
 	{ "hostname", 0, VALUE, set_hostname, "NAME", "host name the program sees" },
 	{ "name", 0, VALUE, set_name, "NAME", "name of the instance" },
 	{ "net", 0, VALUE, set_net, "KIND",
-	  "none (default: loopback only), tap[:IF], xdp:IF, switch[:NAME], passt or auto" },
+	  "none (loopback only), tap[:IF], xdp:IF, switch[:NAME], passt or auto (default)" },
 	{ "publish", 'p', VALUE, set_publish, "[ADDR:]PORT:PORT[/udp]", "a port of the host leads to one of the instance" },
 	{ "ip", 0, VALUE, set_ip, "ADDR/LEN", "address of the instance; again for the other family" },
 	{ "gw", 0, VALUE, set_gw, "ADDR", "default gateway, of either family" },
@@ -505,8 +506,12 @@ static int load_config_files(struct run_config *c, int argc, char **argv)
 	return 0;
 }
 
-static int check_whole(const struct run_config *c)
+static int check_whole(struct run_config *c)
 {
+	if (!c->has_net) {
+		c->is_net_auto = true;
+		c->net = JABI_NET_STREAM;
+	}
 	if (!c->argc)
 		return jctl_fail("write `jctl run [OPTION...] PROGRAM [ARG...]`",
 				 "no program given");

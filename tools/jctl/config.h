@@ -41,7 +41,9 @@ struct run_config {
 	const char *switch_name;
 	struct config_publish publish[CONFIG_MAX_PORTS];
 	unsigned nr_publish;
+	bool has_net;	      /* --net was given; else it is auto, without a word, and costs nothing until a frame is sent */
 	bool is_net_auto;
+	bool is_passt_lazy;   /* passt starts with the first frame; set by net_choose */
 	bool is_verbose;
 	const char *pcap_file;
 	u32 ip4, gw4; /* network byte order */

@@ -20,6 +20,9 @@ struct launch {
 	int pcap_fd, kmod_fd, core_bell, ctl_sock;
 	char ctl_path[256];
 	struct jabi_queues queues; /* of a TAP with several, or AF_XDP; nr 0: none. A TAP's first is tap_fd */
+	int passt_sock;	   /* passt's end while it has not been started, else -1 */
+	int passt_err;	   /* what it says */
+	pid_t passt;	   /* 0: not our child */
 	int port_sock;	   /* to junctiond */
 	int port_fd[3];	   /* link, bell, switch's bell (jabi_port.h, ATTACHED) */
 	int patch_sock[2]; /* [0] launcher's end, [1] instance's */
@@ -66,6 +69,9 @@ int port_attach(struct launch *l) must_check;
 
 /* passt.c: --net passt: a passt process at the other end of a stream socket. */
 int passt_start(struct launch *l) must_check;
+/* passt_sock is readable: starts it, as a child. Or the instance is over without having sent a frame. */
+void passt_wake(struct launch *l);
+void passt_ended(struct launch *l, int status);
 /* --net auto: the best that the caller may use; says which on stderr. Changes c->net. */
 int net_choose(struct run_config *c) must_check;
 /* publish.c: -p for the kinds of network that do not do it themselves: a process that passes connections on. */

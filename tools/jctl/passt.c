@@ -2,7 +2,7 @@
 /*
  * --net passt: the network of an ordinary user. passt (Debian's package) translates the instance's frames, which come over a stream socket,
  * to sockets of the host and back; -p ports are its -t and -u. It puts itself into the background when it is ready and ends
- * with the socket.
+ * with the socket. Where no network was asked for it is started by the instance's first frame and is a child of the launcher.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +62,18 @@ int net_choose(struct run_config *c)
 
 	if (!c->is_net_auto)
 		return 0;
-	if (c->ip4 && !access("/dev/net/tun", R_OK | W_OK) && !geteuid()) {
+	if (!c->has_net && !c->ip4 && !c->has_ip6 && !c->nr_publish && !c->pcap_file) {
+		/* Nothing was asked for: what costs nothing until it is used, and no word. */
+		bool can = has_program("passt") && has_default_route();
+
+		c->net = can ? JABI_NET_STREAM : JABI_NET_NONE;
+		c->is_passt_lazy = can;
+		if (c->is_verbose)
+			fprintf(stderr, "jctl: --net auto: %s\n", can ? "passt, when the program uses the network" :
+				"none (passt is not installed, or this host has no default route)");
+		return 0;
+	}
+	if ((c->ip4 || c->has_ip6) && !access("/dev/net/tun", R_OK | W_OK) && !geteuid()) {
 		c->net = JABI_NET_TAP;
 		why = "tap (--ip was given, and root may make the interface)";
 	} else if (has_program("passt") && has_default_route()) {
@@ -93,7 +104,7 @@ static char *port_spec(const struct config_publish *p)
 	return n < 0 ? NULL : s;
 }
 
-static void exec_passt(const struct launch *l, int sock, int err)
+static void exec_passt(const struct launch *l, int sock, int err, bool in_foreground)
 {
 	const struct run_config *c = l->cfg;
 	char fd[16], len[8], mtu[8], ip[INET_ADDRSTRLEN], gw[INET_ADDRSTRLEN];
@@ -112,6 +123,11 @@ static void exec_passt(const struct launch *l, int sock, int err)
 		if (!argv[n++])
 			_exit(1);
 	}
+	/* The gateway's address stands for the host's loopback: connections to published ports come from there, else it is none of theirs. */
+	if (!c->nr_publish)
+		argv[n++] = "--no-map-gw";
+	if (in_foreground)
+		argv[n++] = "-f";
 	(void)fcntl(sock, F_SETFD, 0);
 	(void)dup2(open("/dev/null", O_RDWR | O_CLOEXEC), 0);
 	(void)dup2(err, 1);
@@ -146,7 +162,7 @@ static int run_passt(const struct launch *l, int sock, char *why, size_t size)
 	fflush(NULL);
 	pid = fork();
 	if (!pid)
-		exec_passt(l, sock, err);
+		exec_passt(l, sock, err, false);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		status = -1;
 	last_line(err, why, size);
@@ -174,17 +190,53 @@ int passt_start(struct launch *l)
 		return jctl_fail_errno(errno, NULL, "--net passt");
 	(void)setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	(void)setsockopt(s[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (run_passt(l, s[1], why, sizeof(why))) {
+	if (c->is_passt_lazy) {
+		l->passt_sock = s[1];
+	} else if (run_passt(l, s[1], why, sizeof(why))) {
 		close(s[0]);
 		close(s[1]);
 		return jctl_fail("it needs a host with a default route, and free ports", "--net passt: %s", *why ? why : "it ended");
 	}
-	close(s[1]);
+	if (!c->is_passt_lazy)
+		close(s[1]);
 	if (getrandom(n->mac, 6, 0) != 6 || fcntl(s[0], F_SETFL, O_NONBLOCK))
 		return jctl_fail_errno(errno, NULL, "--net passt");
 	n->mac[0] = (u8)((n->mac[0] & 0xfc) | 0x02);
 	n->kind = JABI_NET_STREAM;
+	n->is_quiet = c->is_passt_lazy;
 	n->mtu = PASST_MTU;
 	n->tap_fd = l->tap_fd = s[0];
 	return 0;
+}
+
+void passt_wake(struct launch *l)
+{
+	pid_t pid = 0;
+	char c;
+
+	if (recv(l->passt_sock, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		l->passt_err = memfd_create("passt-messages", MFD_CLOEXEC);
+		fflush(NULL);
+		pid = fork();
+		if (!pid)
+			exec_passt(l, l->passt_sock, l->passt_err, true);
+	}
+	if (pid < 0)
+		jctl_fail_errno(errno, "raise the process limit (ulimit -u)", "cannot start passt");
+	l->passt = pid > 0 ? pid : 0;
+	close(l->passt_sock);
+	l->passt_sock = -1;
+}
+
+void passt_ended(struct launch *l, int status)
+{
+	char why[1024];
+
+	l->passt = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		last_line(l->passt_err, why, sizeof(why));
+		(void)jctl_fail("--net none is without, --net passt says so at the start", "the network is gone: passt: %s", *why ? why : "it ended");
+	}
+	close(l->passt_err);
+	l->passt_err = -1;
 }

@@ -34,7 +34,7 @@ static void launch_init(struct launch *l, const struct run_config *c)
 	l->kernel_fd = l->arena_fd = l->root_fd = l->cache_dir_fd = l->wake_fd = -1;
 	l->log_fd = l->strace_fd = l->tap_fd = l->ring_fd = l->kmod_fd = l->patch_sock[0] = l->patch_sock[1] = -1;
 	l->boot.net.tap_fd = -1;
-	l->boot.pcap_fd = l->pcap_fd = l->boot.core_bell_fd = l->core_bell = l->ctl_sock = -1;
+	l->boot.pcap_fd = l->pcap_fd = l->boot.core_bell_fd = l->core_bell = l->ctl_sock = l->passt_sock = l->passt_err = -1;
 	l->queues.umem_fd = -1;
 	l->port_sock = l->port_fd[0] = l->port_fd[1] = l->port_fd[2] = -1;
 	l->boot.port_link_fd = l->boot.port_bell_fd = l->boot.port_kick_fd = -1;

@@ -241,8 +241,8 @@ static void follow_stop(const struct launch *l)
 	kill(l->child, SIGCONT);
 }
 
-/* The instance's oldest process: the one that takes signals. */
-static pid_t oldest_child(void)
+/* The instance's oldest process: the one that takes signals. 0: none is left. */
+static pid_t oldest_child(const struct launch *l)
 {
 	char path[64];
 	FILE *f;
@@ -250,8 +250,10 @@ static pid_t oldest_child(void)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	f = fopen(path, "re");
-	if (f && fscanf(f, "%d", &pid) != 1)
-		pid = 0;
+	do {
+		if (!f || fscanf(f, "%d", &pid) != 1)
+			pid = 0;
+	} while (pid && pid == l->passt);
 	if (f)
 		fclose(f);
 	return pid;
@@ -271,6 +273,10 @@ static bool reap(struct launch *l, int *status)
 				follow_stop(l);
 			continue;
 		}
+		if (pid == l->passt) {
+			passt_ended(l, st);
+			continue;
+		}
 		any = true;
 		if (pid != l->child)
 			continue;
@@ -279,9 +285,9 @@ static bool reap(struct launch *l, int *status)
 		if (!l->has_first_ended && WIFSIGNALED(st))
 			return true;
 		l->has_first_ended = true;
-		l->child = oldest_child();
+		l->child = oldest_child(l);
 	}
-	return (pid < 0 && errno == ECHILD) || (any && read_exit(l, &b));
+	return (pid < 0 && errno == ECHILD) || (any && ((l->has_first_ended && !l->child) || read_exit(l, &b)));
 }
 
 static void forward_signal(const struct launch *l, const struct signalfd_siginfo *si)
@@ -294,15 +300,16 @@ static void forward_signal(const struct launch *l, const struct signalfd_siginfo
 
 static int serve(struct launch *l, int sig_fd)
 {
-	struct pollfd p[3] = { { .fd = sig_fd, .events = POLLIN },
+	struct pollfd p[4] = { { .fd = sig_fd, .events = POLLIN },
 			       { .fd = l->patch_sock[0], .events = POLLIN },
-			       { .fd = l->ctl_sock, .events = POLLIN } };
+			       { .fd = l->ctl_sock, .events = POLLIN },
+			       { .fd = l->passt_sock, .events = POLLIN } };
 	int status = 0;
 
 	for (;;) {
 		struct signalfd_siginfo si;
 
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
 			return jctl_fail_errno(errno, NULL, "poll");
 		while (read(sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 			forward_signal(l, &si);
@@ -312,6 +319,10 @@ static int serve(struct launch *l, int sig_fd)
 			p[1].fd = -1;
 		if (p[2].revents)
 			control_handle(l);
+		if (p[3].revents) {
+			passt_wake(l);
+			p[3].fd = -1;
+		}
 	}
 }
 

@@ -79,6 +79,7 @@ static int setup_net(void)
 				.queues = boot->queues_off ? (const void *)((const char *)boot + boot->queues_off) : NULL,
 				.is_xdp = n->kind == JABI_NET_XDP,
 				.is_stream = n->kind == JABI_NET_STREAM,
+				.is_quiet = n->is_quiet,
 				.mtu = n->mtu,
 				.vnet_hdr = n->vnet_hdr,
 				.offload = n->offload,
