@@ -2,22 +2,29 @@
 # SPDX-License-Identifier: MIT
 #
 # What make check (tests/check.sh) and make check-long (tests/check.sh long)
-# run after building. Ends with one line per part and a total.
+# run after building. Ends with one line per part, what failed again, and a total.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 rc=0
 sum=()
+bad=()
 part() { # TITLE COMMAND...
-	local t=$1 last r
+	local t=$1 last r start=$SECONDS
 	shift
 	echo "== $t"
 	"$@" 2>&1 | tee "$log"
 	r=${PIPESTATUS[0]}
 	[ "$r" = 0 ] || rc=1
-	last=$(tail -1 "$log")
-	sum+=("$t: $last")
+	last=$(grep -aE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -1)
+	[ -n "$last" ] || last="no result, exit $r: $(tail -1 "$log")"
+	sum+=("$t: $last ($((SECONDS - start)) s)")
+	if [ "$r" != 0 ]; then
+		bad+=("-- $t: exit $r")
+		mapfile -t -O ${#bad[@]} bad < <(grep -aE '^ *(FAIL|not ok)|:[FE]:|Assertion|runtime error|no result' "$log" | cut -c1-300 | head -30)
+	fi
 	if [[ $last =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
 		pass=$((pass + BASH_REMATCH[1])) fail=$((fail + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" != 0 ] || [ "$r" = 0 ] || fail=$((fail + 1))
 	elif [ "$r" != 0 ]; then
 		fail=$((fail + 1))
 	fi
@@ -52,5 +59,9 @@ if [ "${1:-}" = long ]; then
 fi
 echo "== summary"
 printf '%s\n' "${sum[@]}"
+if [ ${#bad[@]} != 0 ]; then
+	echo "== what failed"
+	printf '%s\n' "${bad[@]}"
+fi
 echo "$pass passed, $fail failed"
 exit $rc

@@ -14,7 +14,7 @@ work=$(mktemp -d /tmp/look.XXXXXX) || exit 1
 pids=()
 cleanup() {
 	for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done
-	wait
+	wait 2>/dev/null
 	rm -rf "$work"
 }
 trap cleanup EXIT

@@ -6,7 +6,7 @@ rc=0 pass=0 fail=0
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 for t in "$@"; do
-	timeout "${UNIT_TIMEOUT:-300}" "$t" >"$log" 2>&1
+	timeout "${UNIT_TIMEOUT:-900}" "$t" >"$log" 2>&1
 	r=$?
 	line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+' "$log" | tail -1)
 	n=$(sed -E 's/.*Checks: ([0-9]+).*/\1/' <<<"${line:-Checks: 0}")

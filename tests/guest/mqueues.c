@@ -100,7 +100,7 @@ static void blocking(void)
 {
 	struct sigaction sa = { .sa_handler = none };
 	char b[100];
-	int st;
+	int st, ready[2];
 	mqd_t q = make(2, 100);
 	pid_t c;
 
@@ -122,15 +122,20 @@ static void blocking(void)
 	t_status("sender", st);
 	show_next(q, 0);
 	show_next(q, 0);
+	(void)!pipe(ready);
 	c = fork();
 	if (c == 0) {
 		sigaction(SIGUSR1, &sa, NULL);
+		(void)!write(ready[1], "", 1);
 		_exit(mq_receive(q, b, 100, NULL) == -1 && errno == EINTR ? 0 : 1);
 	}
-	t_sleep_ms(100);
+	(void)!read(ready[0], b, 1);
+	t_sleep_ms(100); /* till it waits */
 	kill(c, SIGUSR1);
 	waitpid(c, &st, 0);
 	t_status("interrupted", st);
+	close(ready[0]);
+	close(ready[1]);
 	mq_unlink(name);
 	mq_close(q);
 }
