@@ -99,7 +99,7 @@ bench-kmod:
 	@tests/run_kmod.sh -b
 bench: all
 	@tests/run_bench.sh
-# Two instances over the switch against two Linux processes over loopback and over veth; an instance to Linux over TAP and AF_XDP.
+# Ping-pong, redis, memcached, nginx, iperf3: two instances over the switch against two Linux processes; an instance to Linux over TAP and AF_XDP.
 bench-net: all
 	@tests/run_bench_net.sh
 # Two busy ports of a switch beside a thousand idle ones.

@@ -11,7 +11,7 @@ build="gcc clang make pkg-config libc6-dev linux-libc-dev libseccomp-dev libbpf-
 demo="iproute2 redis-server redis-tools gawk"
 tests="check busybox-static bash dash coreutils tar xz-utils zstd gzip sqlite3 python3 perl lua5.4
 	iperf3 nodejs golang-1.19-go openjdk-17-jdk-headless openssl memcached nginx-light curl redis-server
-	redis-tools passt tshark stress-ng iproute2 ethtool iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
+	redis-tools wrk passt tshark stress-ng iproute2 ethtool iputils-ping procps diffutils findutils binutils gawk util-linux shellcheck clang-format"
 kmod="linux-headers-amd64 qemu-system-x86 busybox-static cpio gzip"
 # The newest kernel that the distribution offers besides its first one.
 newest() {
@@ -20,7 +20,7 @@ newest() {
 case ${1:-} in
 --build) want=$build ;;
 --demo) want="$build $demo" ;;
---heavy) want="$build $tests $kmod sparse dkms kmod $(newest) libelf-dev libssl-dev flex bison bc libclang-rt-14-dev libpython3.11-testsuite golang-1.19-src wrk iperf3 openssh-server openssh-client traceroute bind9-dnsutils dnsmasq-base linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
+--heavy) want="$build $tests $kmod sparse dkms kmod $(newest) libelf-dev libssl-dev flex bison bc libclang-rt-14-dev libpython3.11-testsuite golang-1.19-src iperf3 openssh-server openssh-client traceroute bind9-dnsutils dnsmasq-base linux-source-6.1 libcap-dev libmnl-dev libpopt-dev" ;;
 --kmod) want="gcc make libc6-dev $kmod" ;;
 *) want="$build $tests $kmod" ;;
 esac
