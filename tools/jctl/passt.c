@@ -179,6 +179,8 @@ int passt_start(struct launch *l)
 
 	if (c->net != JABI_NET_STREAM)
 		return 0;
+	if (c->has_ip6 || c->has_gw6)
+		return jctl_fail("use --net tap or switch for IPv6", "--net passt has IPv4 only");
 	if (!has_program("passt"))
 		return jctl_fail("install it (apt-get install passt)", "--net passt: passt is not in PATH");
 	n->ip4 = c->ip4 ? c->ip4 : inet_addr(PASST_IP);

@@ -213,10 +213,10 @@ static int show_snmp(char *buf, size_t size)
 	put_group(&o, "Icmp", "Icmp", icmp, ARRAY_SIZE(icmp));
 	put(&o, "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs "
 		"RetransSegs InErrs OutRsts InCsumErrors\n");
-	put(&o, "Tcp: 1 200 120000 -1 %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu 0\n", net_counter(NET_TcpActiveOpens),
+	put(&o, "Tcp: 1 200 120000 -1 %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu\n", net_counter(NET_TcpActiveOpens),
 	    net_counter(NET_TcpPassiveOpens), net_counter(NET_TcpAttemptFails), net_counter(NET_TcpEstabResets), established(),
 	    net_counter(NET_TcpInSegs), net_counter(NET_TcpOutSegs), net_counter(NET_TcpRetransSegs), net_counter(NET_TcpInErrs),
-	    net_counter(NET_TcpOutRsts));
+	    net_counter(NET_TcpOutRsts), net_counter(NET_TcpInCsumErrors));
 	put_group(&o, "Udp", "Udp", udp, ARRAY_SIZE(udp));
 	put_group(&o, "UdpLite", "UdpLite", udp, ARRAY_SIZE(udp));
 	return (int)o.len;

@@ -29,7 +29,7 @@ struct nlsock {
 	u32 port;	   /* [a] */
 	u64 groups; /* [nl_lock] bit N-1: member of group N */
 	bool overrun;	  /* [lock] a notice did not fit: ENOBUFS is to be told */
-	bool no_enobufs;  /* [a] */
+	u32 options;	  /* [a] bit NETLINK_CAP_ACK etc.: what SOL_NETLINK has switched on */
 	int protocol; /* [I] */
 	u32 rcvbuf, sndbuf;
 	s64 rcvtimeo;
@@ -65,7 +65,10 @@ static inline void nl_attr_u8(struct reply *r, u16 type, u8 v)
 /* One request of NETLINK_ROUTE or NETLINK_SOCK_DIAG: 0, or the errno to answer. A dump ends by itself with NLMSG_DONE. */
 int nl_route_request(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len);
 int nl_diag_request(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len);
-void nl_done(struct reply *r);
+/* The end of a dump; err: why it is not whole, as NLMSG_DONE carries it. */
+void nl_done(struct reply *r, int err);
+/* The payload of the first attribute of this type among len bytes of them, and its size; NULL without one. Not aligned. */
+const void *nl_find_attr(const u8 *p, u32 len, u16 type, u32 *size);
 
 /* sock_netlink.c: what r holds, to each member of the group (RTNLGRP_*). r is empty afterwards. Does not block. */
 void nl_multicast(struct reply *r, u32 group);

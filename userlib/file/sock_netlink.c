@@ -10,7 +10,10 @@
 
 #define F_NETLINK 16
 #define MSG_PEEK_BIT 0x2u
+#define MSG_CTRUNC_BIT 0x8u
 #define MSG_TRUNC_BIT 0x20u
+#define SOL_NETLINK_NR 270
+#define REQUEST_TOLD_MAX 4096u
 #define QUEUE_MAX 1024u /* datagrams of replies that nobody reads */
 #define GROUPS_MAX 36u	/* RTNLGRP_MAX of Linux 6.1; more than it knows may not be joined */
 
@@ -75,23 +78,44 @@ void nl_attr(struct reply *r, u16 type, const void *p, u32 len)
 	(void)nl_put_raw(r, p, len);
 }
 
-static void put_error(struct reply *r, const struct nlmsghdr *req, int err)
+/* An error carries the whole request, unless NETLINK_CAP_ACK is set or there is no room for it. */
+static void put_error(struct reply *r, const struct nlmsghdr *req, const u8 *body, u32 len, int err)
 {
 	struct nlmsgerr e = { .error = err, .msg = *req };
+	bool whole = err && !(r->s->options & 1u << NETLINK_CAP_ACK) && len <= REQUEST_TOLD_MAX;
 
-	r->flags = 0;
+	r->flags = whole ? 0 : NLM_F_CAPPED;
+	if (r->c && r->c->len + sizeof(*req) + sizeof(e) + len + 8 > sizeof(r->c->data))
+		new_chunk(r);
 	nl_begin(r, NLMSG_ERROR, &e, sizeof(e));
+	if (whole)
+		(void)nl_put_raw(r, body, len);
 	nl_end(r);
 }
 
 /* ---- requests ---- */
 
-void nl_done(struct reply *r)
+void nl_done(struct reply *r, int err)
 {
-	int zero = 0;
-
-	nl_begin(r, NLMSG_DONE, &zero, sizeof(zero));
+	nl_begin(r, NLMSG_DONE, &err, sizeof(err));
 	nl_end(r);
+}
+
+const void *nl_find_attr(const u8 *p, u32 len, u16 type, u32 *size)
+{
+	struct rtattr a;
+
+	for (u32 at = 0; len - at >= sizeof(a) && at <= len; at += RTA_ALIGN(a.rta_len)) {
+		memcpy(&a, p + at, sizeof(a));
+		if (a.rta_len < sizeof(a) || a.rta_len > len - at)
+			break;
+		if ((a.rta_type & NLA_TYPE_MASK) == type) {
+			*size = a.rta_len - (u32)sizeof(a);
+			return p + at + sizeof(a);
+		}
+	}
+	*size = 0;
+	return NULL;
 }
 
 static int request(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len)
@@ -109,7 +133,7 @@ static void handle(struct nlsock *s, const struct nlmsghdr *h, const u8 *body, u
 	list_init(&r.chunks);
 	err = request(&r, h, body, len);
 	if (err || ((h->nlmsg_flags & NLM_F_ACK) && (h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP))
-		put_error(&r, h, err);
+		put_error(&r, h, body, len, err);
 	spin_lock(&s->lock);
 	for (struct list *l = r.chunks.next; l != &r.chunks; l = l->next)
 		s->nr++;
@@ -139,7 +163,7 @@ static void notice_put(struct nlsock *s, const struct chunk *from, u32 group)
 		list_add_tail(&s->queue, &c->link);
 		s->nr++;
 	} else {
-		s->overrun = !s->no_enobufs;
+		s->overrun = !(s->options & 1u << NETLINK_NO_ENOBUFS);
 	}
 	spin_unlock(&s->lock);
 	waitq_wake(&s->wait, POLL_IN);
@@ -236,6 +260,18 @@ static void put_back(struct nlsock *s, struct chunk *c)
 	spin_unlock(&s->lock);
 }
 
+static void put_pktinfo(struct sock_msg *m, u32 group)
+{
+	struct { u64 len; int level, type; u32 group, pad; } c = { 20, SOL_NETLINK_NR, NETLINK_PKTINFO, group, 0 };
+
+	if (!m->ctl_out || m->ctl_room - m->ctl_used < 20) {
+		m->out_flags |= MSG_CTRUNC_BIT;
+		return;
+	}
+	memcpy(m->ctl_out + m->ctl_used, &c, MIN(sizeof(c), (size_t)(m->ctl_room - m->ctl_used)));
+	m->ctl_used += MIN((u32)sizeof(c), m->ctl_room - m->ctl_used);
+}
+
 static ssize nl_recv(struct socket *so, struct sock_msg *m)
 {
 	struct nlsock *s = so->priv;
@@ -272,6 +308,8 @@ static ssize nl_recv(struct socket *so, struct sock_msg *m)
 		memcpy(m->addr->bytes, &a, sizeof(a));
 		m->addr->len = sizeof(a);
 	}
+	if (n >= 0 && s->options & 1u << NETLINK_PKTINFO)
+		put_pktinfo(m, c->group);
 	if (peek)
 		put_back(s, c);
 	else
@@ -323,13 +361,13 @@ static int set_netlink(struct nlsock *s, int name, u32 v)
 			return -EINVAL;
 		set_groups(s, name == NETLINK_ADD_MEMBERSHIP ? 1ull << (v - 1) : 0, name == NETLINK_ADD_MEMBERSHIP ? 0 : 1ull << (v - 1));
 		return 0;
+	case NETLINK_BROADCAST_ERROR: /* a notice that a receiver loses is never its sender's error: programs send none */
 	case NETLINK_NO_ENOBUFS:
-		s->no_enobufs = v;
-		return 0;
 	case NETLINK_EXT_ACK: /* no more is said than the errno, as when Linux has nothing to add */
 	case NETLINK_CAP_ACK:
 	case NETLINK_GET_STRICT_CHK:
 	case NETLINK_PKTINFO:
+		s->options = v ? s->options | 1u << name : s->options & ~(1u << name);
 		return 0;
 	default:
 		return -ENOPROTOOPT;
@@ -340,11 +378,11 @@ static int nl_setopt(struct socket *so, int level, int name, const void *val, u3
 {
 	struct nlsock *s = so->priv;
 	s64 tv[2];
-	u32 v;
+	u32 v = 0;
 
-	if (len < sizeof(v))
+	if (len < sizeof(v) && level != SOL_NETLINK_NR)
 		return -EINVAL;
-	memcpy(&v, val, sizeof(v));
+	memcpy(&v, val, len < sizeof(v) ? 0 : sizeof(v)); /* a short one of netlink's stands for 0 */
 	if (level == 1 && (name == 7 || name == 32)) {
 		s->sndbuf = v * 2;
 	} else if (level == 1 && (name == 8 || name == 33)) {
@@ -352,11 +390,38 @@ static int nl_setopt(struct socket *so, int level, int name, const void *val, u3
 	} else if (level == 1 && name == 20 && len >= sizeof(tv)) {
 		memcpy(tv, val, sizeof(tv));
 		s->rcvtimeo = tv[0] > 0 || tv[1] > 0 ? tv[0] * NSEC_PER_SEC + tv[1] * NSEC_PER_USEC : 0;
-	} else if (level == 270) {
+	} else if (level == SOL_NETLINK_NR) {
 		return set_netlink(s, name, v);
 	} else if (!(level == 1 && (name == 16 || name == 21 || name == 2))) {
 		return -ENOPROTOOPT;
 	}
+	return 0;
+}
+
+static int get_netlink(const struct nlsock *s, int name, void *val, u32 *len)
+{
+	int v;
+
+	switch (name) {
+	case NETLINK_LIST_MEMBERSHIPS:
+		memcpy(val, &s->groups, MIN(*len, (u32)sizeof(s->groups)));
+		*len = sizeof(s->groups);
+		return 0;
+	case NETLINK_PKTINFO:
+	case NETLINK_BROADCAST_ERROR:
+	case NETLINK_NO_ENOBUFS:
+	case NETLINK_EXT_ACK:
+	case NETLINK_CAP_ACK:
+	case NETLINK_GET_STRICT_CHK:
+		v = s->options >> name & 1;
+		break;
+	default:
+		return -ENOPROTOOPT;
+	}
+	if (*len < sizeof(v))
+		return -EINVAL;
+	*len = sizeof(v);
+	memcpy(val, &v, sizeof(v));
 	return 0;
 }
 
@@ -365,11 +430,8 @@ static int nl_getopt(struct socket *so, int level, int name, void *val, u32 *len
 	struct nlsock *s = so->priv;
 	int v;
 
-	if (level == 270 && name == NETLINK_LIST_MEMBERSHIPS) {
-		memcpy(val, &s->groups, MIN(*len, (u32)sizeof(s->groups)));
-		*len = sizeof(s->groups);
-		return 0;
-	}
+	if (level == SOL_NETLINK_NR)
+		return get_netlink(s, name, val, len);
 	if (level != 1)
 		return -ENOPROTOOPT;
 	switch (name) {

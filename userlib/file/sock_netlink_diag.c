@@ -112,7 +112,7 @@ int nl_diag_request(struct reply *r, const struct nlmsghdr *h, const u8 *body, u
 	if ((h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
 		r->flags = NLM_F_MULTI;
 		net_sock_each(a.q.sdiag_protocol, look_at, &a);
-		nl_done(r);
+		nl_done(r, 0);
 		return 0;
 	}
 	a.one = true;

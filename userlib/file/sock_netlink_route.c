@@ -109,9 +109,73 @@ static void put_neigh(struct reply *r, u16 type, const struct net_neighinfo *i)
 	nl_end(r);
 }
 
-static int dump(struct reply *r, u16 type, u8 family)
+/* What a dump may be of, with NETLINK_GET_STRICT_CHK: as Linux, all of a header but the family and what it can filter by must be zero. */
+struct filter {
+	u8 family;
+	u32 ifindex; /* 0: any */
+	u32 table;
+};
+
+static bool all_zero(const u8 *p, u32 from, u32 to)
 {
-	bool v4 = family == 0 || family == NL_F_INET, v6 = family == 0 || family == NL_F_INET6;
+	for (u32 i = from; i < to; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static int strict_filter(struct reply *r, u16 type, const u8 *body, u32 len, struct filter *f)
+{
+	static const struct { u16 type; u8 size, skip_at, skip_to; } rows[] = {
+		{ RTM_GETLINK, sizeof(struct ifinfomsg), 0, 0 },
+		{ RTM_GETADDR, sizeof(struct ifaddrmsg), 4, 8 },  /* ifa_index */
+		{ RTM_GETROUTE, sizeof(struct rtmsg), 4, 8 },	  /* rtm_table, protocol, scope, type */
+		{ RTM_GETNEIGH, sizeof(struct ndmsg), 10, 11 },	  /* ndm_flags */
+	};
+	u32 size;
+	const void *p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].type != type)
+			continue;
+		if (len < rows[i].size)
+			return -EINVAL;
+		if (!all_zero(body, 1, rows[i].skip_at ? rows[i].skip_at : rows[i].size) ||
+		    (rows[i].skip_at && !all_zero(body, rows[i].skip_to, rows[i].size)))
+			return -EINVAL;
+		p = NULL;
+		if (type == RTM_GETADDR)
+			memcpy(&f->ifindex, body + 4, 4);
+		else if (type == RTM_GETROUTE)
+			p = nl_find_attr(body + rows[i].size, len - rows[i].size, RTA_OIF, &size);
+		else if (type == RTM_GETNEIGH)
+			p = nl_find_attr(body + rows[i].size, len - rows[i].size, NDA_IFINDEX, &size);
+		if (p && size >= 4)
+			memcpy(&f->ifindex, p, 4);
+		if (type == RTM_GETROUTE) {
+			f->table = body[4];
+			p = nl_find_attr(body + rows[i].size, len - rows[i].size, RTA_TABLE, &size);
+			if (p && size >= 4)
+				memcpy(&f->table, p, 4);
+		}
+	}
+	if (f->ifindex) {
+		struct net_ifinfo ii;
+
+		r->flags |= NLM_F_DUMP_FILTERED;
+		return net_ifinfo((int)f->ifindex, &ii) ? -ENODEV : 0;
+	}
+	return 0;
+}
+
+static bool is_wanted(const struct filter *f, int ifindex)
+{
+	return !f->ifindex || f->ifindex == (u32)ifindex;
+}
+
+static int dump(struct reply *r, u16 type, const struct filter *f)
+{
+	bool v4 = f->family == 0 || f->family == NL_F_INET, v6 = f->family == 0 || f->family == NL_F_INET6;
 	struct net_addrinfo ai;
 	struct net_routeinfo ri;
 	struct net_neighinfo ni;
@@ -125,17 +189,17 @@ static int dump(struct reply *r, u16 type, u8 family)
 	case RTM_GETADDR:
 		for (int v = 0; v < 2; v++) /* as on Linux, family by family */
 			for (unsigned i = 0; (v ? v6 : v4) && !net_addrinfo(i, &ai); i++)
-				if (ip_is4(ai.ip) == !v && !net_ifinfo(ai.ifindex, &ii))
+				if (ip_is4(ai.ip) == !v && is_wanted(f, ai.ifindex) && !net_ifinfo(ai.ifindex, &ii))
 					put_addr(r, RTM_NEWADDR, &ii, &ai);
 		return 0;
 	case RTM_GETROUTE:
 		for (unsigned i = 0; !net_routeinfo(i, &ri); i++)
-			if (ri.v6 ? v6 : v4)
+			if ((ri.v6 ? v6 : v4) && is_wanted(f, ri.ifindex) && (!f->table || f->table == RT_TABLE_MAIN))
 				put_route(r, RTM_NEWROUTE, &ri);
 		return 0;
 	case RTM_GETNEIGH:
 		for (unsigned i = 0; !net_neighinfo(i, &ni); i++)
-			if (ip_is4(ni.ip) ? v4 : v6)
+			if ((ip_is4(ni.ip) ? v4 : v6) && is_wanted(f, ni.ifindex))
 				put_neigh(r, RTM_NEWNEIGH, &ni);
 		return 0;
 	case RTM_GETRULE:
@@ -147,36 +211,52 @@ static int dump(struct reply *r, u16 type, u8 family)
 	}
 }
 
-/* One link by index or name; one route by destination. */
-static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len)
+static int get_link(struct reply *r, const u8 *body, u32 len)
 {
-	struct net_routeinfo ri;
 	struct net_ifinfo ii;
 	struct ifinfomsg m;
+	const char *name;
+	u32 size;
+
+	if (len < sizeof(m))
+		return -EINVAL;
+	memcpy(&m, body, sizeof(m));
+	name = nl_find_attr(body + sizeof(m), len - sizeof(m), IFLA_IFNAME, &size);
+	if (!name)
+		name = nl_find_attr(body + sizeof(m), len - sizeof(m), IFLA_ALT_IFNAME, &size);
+	if (m.ifi_index <= 0 && !name)
+		return -EINVAL;
+	for (int i = 1; !net_ifinfo(i, &ii); i++) {
+		if (m.ifi_index > 0 ? ii.index != m.ifi_index : strnlen(ii.name, sizeof(ii.name)) != strnlen(name, size) ||
+								       memcmp(ii.name, name, strnlen(name, size)))
+			continue;
+		put_link(r, RTM_NEWLINK, &ii);
+		return 0;
+	}
+	return -ENODEV;
+}
+
+static int get_route(struct reply *r, const u8 *body, u32 len)
+{
+	struct net_routeinfo ri;
 	struct ip_addr dst = IP4_ANY;
+	const void *p;
+	u32 size;
 	bool is6;
 	int err;
 
-	if (h->nlmsg_type == RTM_GETLINK && len >= sizeof(m)) {
-		memcpy(&m, body, sizeof(m));
-		for (int i = 1; !net_ifinfo(i, &ii); i++) {
-			const struct rtattr *a = (const void *)(body + sizeof(m));
-
-			if (m.ifi_index ? ii.index == m.ifi_index :
-					  len >= sizeof(m) + sizeof(*a) && a->rta_len > sizeof(*a) && a->rta_len <= len - sizeof(m) &&
-						  !strncmp((const char *)(a + 1), ii.name, a->rta_len - sizeof(*a))) {
-				put_link(r, RTM_NEWLINK, &ii);
-				return 0;
-			}
-		}
-		return -ENODEV;
-	}
-	if (h->nlmsg_type != RTM_GETROUTE || len < sizeof(struct rtmsg) + 8)
-		return -EOPNOTSUPP;
-	is6 = body[0] == NL_F_INET6;
-	if (is6 && len < sizeof(struct rtmsg) + 20)
+	if (len < sizeof(struct rtmsg))
 		return -EINVAL;
-	memcpy(is6 ? dst.b : dst.b + 12, body + sizeof(struct rtmsg) + 4, is6 ? 16 : 4);
+	is6 = body[0] == NL_F_INET6;
+	if (!is6 && body[0] != NL_F_INET)
+		return -EOPNOTSUPP;
+	p = nl_find_attr(body + sizeof(struct rtmsg), len - (u32)sizeof(struct rtmsg), RTA_DST, &size);
+	if (p && size < (is6 ? 16 : 4))
+		return -EINVAL;
+	if (is6)
+		memset(&dst, 0, sizeof(dst));
+	if (p)
+		memcpy(is6 ? dst.b : dst.b + 12, p, is6 ? 16 : 4);
 	err = net_route_get(dst, &ri);
 	if (!err)
 		put_route(r, RTM_NEWROUTE, &ri);
@@ -185,16 +265,24 @@ static int get_one(struct reply *r, const struct nlmsghdr *h, const u8 *body, u3
 
 int nl_route_request(struct reply *r, const struct nlmsghdr *h, const u8 *body, u32 len)
 {
-	int err;
+	struct filter f = { .family = len ? body[0] : 0 };
+	int err = 0;
 
 	if (((h->nlmsg_type - RTM_BASE) & 3) != 2) /* new, delete, set */
 		return -EPERM;
 	if ((h->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
-		return get_one(r, h, body, len);
+		return h->nlmsg_type == RTM_GETLINK ? get_link(r, body, len) :
+		       h->nlmsg_type == RTM_GETROUTE ? get_route(r, body, len) : -EOPNOTSUPP;
 	r->flags = NLM_F_MULTI;
-	err = dump(r, h->nlmsg_type, len ? body[0] : 0);
+	if (r->s->options & 1u << NETLINK_GET_STRICT_CHK)
+		err = strict_filter(r, h->nlmsg_type, body, len, &f);
+	if (err) {
+		nl_done(r, err);
+		return 0;
+	}
+	err = dump(r, h->nlmsg_type, &f);
 	if (!err)
-		nl_done(r);
+		nl_done(r, 0);
 	return err;
 }
 

@@ -385,7 +385,7 @@ static long recv_one(struct file *f, struct app_msghdr __app *uh, unsigned flags
 	m.addr = h.name ? &a : NULL;
 	if (file_socket(f)->family == 1)
 		m.files = kmem_alloc(SCM_MAX_FDS * sizeof(*m.files));
-	if (is_net(f) && h.control && h.controllen) {
+	if ((is_net(f) || file_socket(f)->family == 16) && h.control && h.controllen) {
 		m.ctl_out = ctl;
 		m.ctl_room = (u32)MIN(h.controllen, (u64)NET_CTL_MAX);
 	}

@@ -72,7 +72,7 @@ START_TEST(config_refuses_what_it_does_not_understand)
 		"run --net bridge x",
 		"run --net tap:0123456789abcdef x",
 		"run --net tap x",
-		"run --ip 1.2.3.4/24 x",
+		"run --net none --ip 1.2.3.4/24 x",
 		"run --net tap --ip 1.2.3.4 x",
 		"run --net tap --ip 1.2.3.4/33 x",
 		"run --net tap --ip 10.0.0.2/24 --gw 10.0.1.1 x",
