@@ -45,6 +45,7 @@ if [ -e /sys/kernel/debug/kmemleak ]; then # what the boot has left is not ours
 	echo scan >/sys/kernel/debug/kmemleak
 	echo scan >/sys/kernel/debug/kmemleak
 	echo clear >/sys/kernel/debug/kmemleak
+	dmesg -c >/dev/null
 fi
 if insmod /modules/junction.ko; then echo "ok insmod"; else echo "not ok insmod"; fi
 for t in /tests/*; do
