@@ -275,8 +275,8 @@ static void test_fuzz(void)
 		kt_say("# op %u: %lu of %lu succeeded\n", i, sh->done[i], sh->tried[i]);
 	kt_say("# %u rounds\n", rounds);
 	CHECK(rounds > 5);
-	for (unsigned int i = 0; i < 15; i++)
-		CHECK(sh->done[i] > 0 || i == 1 || i == 11 || i == 12 || i == 13, "request %u never succeeded", i); /* those are rare */
+	for (unsigned int i = 0; i < 15; i++) /* some are rare, and a debug kernel is slow */
+		CHECK(sh->done[i] > 0 || sh->tried[i] < 1000 || i == 1 || i == 11 || i == 12 || i == 13, "request %u never succeeded", i);
 }
 
 int main(void)
