@@ -6,7 +6,7 @@
 
 u64 net_counter(enum net_counter n)
 {
-	return (u32)n < NET_COUNTER_COUNT ? load_relaxed(&net_stats[n]) : 0;
+	return (u32)n < NET_COUNTER_COUNT ? net_ctx_sum(offsetof(struct net_ctx, stats) + (u32)n * sizeof(u64)) : 0;
 }
 
 const char *net_counter_name(enum net_counter n)

@@ -33,7 +33,7 @@ static int walk_options(const u8 *p, u32 at, u32 end, bool multicast, u32 *where
 			return bad(NET_DROP_bad_header);
 		if (type != 1 && type != 5 /* PadN, router alert */) {
 			*where = at;
-			net_stats[NET_drop_bad_header] += type >> 6 != 0;
+			NET_ADD(drop_bad_header, type >> 6 != 0);
 			switch (type >> 6) {
 			case 0:
 				break;

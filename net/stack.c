@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The stack's lock, its loopback queue, interfaces, configuration and slow tick. */
+/* What a section in the stack does at its beginning and end, the loopback, interfaces, configuration and slow tick. */
 #include "net/stack.h"
 #include "net/tcp/tcp.h"
 #include "userlib/base/log.h"
@@ -7,86 +7,167 @@
 #include "userlib/base/string.h"
 #include <linux/if.h>
 
-struct spinlock net_lock;
-u64 net_stats[NET_COUNTER_COUNT];
 struct netif net_lo, net_eth;
 u32 net_gateway;
 struct ip_addr net_gateway6;
 void (*net_change_hook)(u32 what);
-static u32 changed; /* [net_lock] */
-u8 net_tx[NET_FRAME_MAX];
+static u32 changed; /* [a] */
 struct list net_socks = LIST_INIT(net_socks);
 
+/* A packet for ourselves (hop unset), or one for the wire that a reader may not send. */
 struct loop_packet {
 	struct list link;
 	struct netif *in;
+	struct ip_addr hop;
+	struct tx_meta meta;
 	u32 len;
-	bool csum_ok;
-	u8 data[];
+	bool csum_ok, to_wire;
+	u8 data[]; /* NET_HEADROOM first, if it is for the wire */
 };
-static struct list loop_queue = LIST_INIT(loop_queue); /* [net_lock] */
 static struct timer tick;
 
 #define TICK_NS NSEC_PER_SEC
 
 void net_lock_get(void)
 {
-	spin_lock(&net_lock);
+	net_writer_enter();
+}
+
+static u32 packet_room(const struct loop_packet *p)
+{
+	return (u32)sizeof(*p) + p->len + (p->to_wire ? NET_HEADROOM : 0);
+}
+
+static struct loop_packet *loop_next(struct net_ctx *c)
+{
+	struct loop_packet *p = list_first(&c->loop, struct loop_packet, link);
+
+	list_del(&p->link);
+	if (p->in == &net_lo) {
+		c->lo_rx_packets++;
+		c->lo_rx_bytes += p->len;
+	}
+	return p;
+}
+
+static void tell_changes(void)
+{
+	u32 what;
+
+	if (likely(!load_relaxed(&changed)))
+		return;
+	what = atomic_xchg(&changed, 0u);
+	if (what && net_change_hook)
+		net_change_hook(what);
 }
 
 /* Packets for ourselves are processed here, after the sender's own work: no recursion, however long the exchange. */
 void net_lock_put(void)
 {
-	u32 what;
+	while (!list_empty(&net_writer.loop)) {
+		struct loop_packet *p = loop_next(&net_writer);
 
-	while (!list_empty(&loop_queue)) {
-		struct loop_packet *p = list_first(&loop_queue, struct loop_packet, link);
-
-		list_del(&p->link);
-		p->in->rx_packets += p->in == &net_lo;
-		p->in->rx_bytes += p->in == &net_lo ? p->len : 0;
 		if (p->in == &net_lo)
 			pcap_loop(p->data, p->len);
-		ip_input(p->in, p->data, p->len, p->csum_ok);
-		kmem_free(p, sizeof(*p) + p->len);
+		if (p->to_wire)
+			(void)eth_send(p->in, p->hop, p->data + NET_HEADROOM, p->len, &p->meta);
+		else
+			ip_input(p->in, p->data, p->len, p->csum_ok);
+		kmem_free(p, packet_room(p));
 	}
-	what = changed;
-	changed = 0;
-	spin_unlock(&net_lock);
-	if (what && net_change_hook)
-		net_change_hook(what);
+	net_writer_leave();
+	tell_changes();
+}
+
+/* Who looks at every packet, or may find one in any of many places, wants it alone. */
+static bool all_alone(void)
+{
+	return net_pcap_on || net_packet_socks || net_raw_socks;
+}
+
+void net_read_get(void)
+{
+	net_reader_enter();
+	if (likely(!all_alone()))
+		return;
+	net_reader_leave();
+	net_lock_get();
+}
+
+void net_read_put(void)
+{
+	struct net_ctx *c = net_ctx();
+	struct list rest = LIST_INIT(rest);
+
+	if (c == &net_writer)
+		return net_lock_put();
+	list_splice_tail(&rest, &c->loop);
+	net_reader_leave();
+	if (!list_empty(&rest)) {
+		net_lock_get();
+		list_splice_tail(&net_writer.loop, &rest);
+		return net_lock_put();
+	}
+	tell_changes();
+}
+
+void net_sock_lock(struct sock *s)
+{
+	net_read_get();
+	spin_lock(&s->lock);
+}
+
+void net_sock_unlock(struct sock *s)
+{
+	spin_unlock(&s->lock);
+	net_read_put();
 }
 
 void net_changed(u32 what)
 {
-	changed |= what;
+	if ((load_relaxed(&changed) & what) != what)
+		(void)atomic_fetch_or(&changed, what);
 }
 
-static void loop_put(struct netif *in, const u8 *ip_packet, u32 len, bool csum_ok)
+static struct loop_packet *loop_put(struct netif *in, const u8 *ip_packet, u32 len, bool csum_ok, bool to_wire)
 {
-	struct loop_packet *p = kmem_alloc(sizeof(*p) + len);
+	u32 head = to_wire ? NET_HEADROOM : 0;
+	struct loop_packet *p = kmem_alloc(sizeof(*p) + head + len);
 
 	if (!p) {
 		net_drop(NET_DROP_no_memory);
-		return;
+		return NULL;
 	}
 	p->in = in;
 	p->csum_ok = csum_ok;
+	p->to_wire = to_wire;
 	p->len = len;
-	memcpy(p->data, ip_packet, len);
-	list_add_tail(&loop_queue, &p->link);
+	memcpy(p->data + head, ip_packet, len);
+	list_add_tail(&net_ctx()->loop, &p->link);
+	return p;
 }
 
 void net_loop_queue(const u8 *ip_packet, u32 len, const struct tx_meta *m)
 {
-	net_lo.tx_packets++;
-	net_lo.tx_bytes += len;
-	loop_put(&net_lo, ip_packet, len, m->csum_start != 0);
+	net_ctx()->lo_tx_packets++;
+	net_ctx()->lo_tx_bytes += len;
+	(void)loop_put(&net_lo, ip_packet, len, m->csum_start != 0, false);
 }
 
 void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m)
 {
-	loop_put(n, ip_packet, len, m->csum_start != 0);
+	(void)loop_put(n, ip_packet, len, m->csum_start != 0, false);
+}
+
+int net_defer_send(struct netif *n, struct ip_addr hop, const u8 *ip_packet, u32 len, const struct tx_meta *m)
+{
+	struct loop_packet *p = loop_put(n, ip_packet, len, false, true);
+
+	if (!p)
+		return -ENOBUFS;
+	p->hop = hop;
+	p->meta = *m;
+	return 0;
 }
 
 static void slow_tick(struct timer *t)
@@ -189,5 +270,11 @@ int net_ifinfo(int index, struct net_ifinfo *out)
 	out->tx_packets = n->tx_packets;
 	out->tx_bytes = n->tx_bytes;
 	out->tx_dropped = n->tx_dropped;
+	if (n == &net_lo) {
+		out->rx_packets = net_ctx_sum(offsetof(struct net_ctx, lo_rx_packets));
+		out->rx_bytes = net_ctx_sum(offsetof(struct net_ctx, lo_rx_bytes));
+		out->tx_packets = net_ctx_sum(offsetof(struct net_ctx, lo_tx_packets));
+		out->tx_bytes = net_ctx_sum(offsetof(struct net_ctx, lo_tx_bytes));
+	}
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside net/: the stack's lock, interfaces, sockets as the protocols see them, and the functions protocols call on one another.
- * One spinlock (net_lock) covers all state in this first form: packets are processed to completion under it, from whichever kThread polls;
- * sends go out under it. Packet memory is two static frames (one in, one out): nothing is allocated per packet but out-of-order and loopback data.
+ * One lock covers all state (net_lock.h): packets are processed to completion under it, from whichever kThread polls; sends go out under it.
+ * Data of established connections and of UDP flows under its shared half and their socket's own lock. Each section has its frame to build
+ * packets in: nothing is allocated per packet but out-of-order and loopback data.
  */
 #ifndef NET_STACK_H
 #define NET_STACK_H
@@ -10,6 +11,7 @@
 #include "base/list.h"
 #include "net/ip.h"
 #include "net/net.h"
+#include "net/net_lock.h"
 #include "userlib/rt/lock.h"
 #include "userlib/rt/timer.h"
 #include "userlib/rt/uthread.h"
@@ -18,13 +20,9 @@
 #define NET_FRAME_MAX (65536 + 256)
 #define NET_HEADROOM 128 /* virtio + Ethernet + IP + TCP options */
 
-extern struct spinlock net_lock;
-void net_lock_get(void);
-void net_lock_put(void); /* delivers loopback packets first */
-
-/* [net_lock] Everything that net.h counts. */
-extern u64 net_stats[NET_COUNTER_COUNT];
-#define NET_INC(name) ((void)net_stats[NET_##name]++)
+/* In a section. Everything that net.h counts. */
+#define NET_ADD(name, n) ((void)(net_ctx()->stats[NET_##name] += (n)))
+#define NET_INC(name) NET_ADD(name, 1u)
 
 /* Why a packet was dropped; counted. */
 #define NET_DROPS(X) X(runt) X(not_ours) X(csum) X(bad_header) X(fragment) X(no_socket) X(rcvbuf) X(no_memory) X(no_route) X(no_neighbour) \
@@ -36,7 +34,7 @@ enum net_drop {
 };
 static inline void net_drop(enum net_drop why)
 {
-	net_stats[why]++;
+	net_ctx()->stats[why]++;
 }
 
 /* An IPv6 address of an interface. */
@@ -59,6 +57,7 @@ struct netif {
 	u64 rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
 	const struct nic_ops *ops;
 	void *nic;
+	struct spinlock tx_lock;
 };
 /* One back end: a file in net/nic/. send: a whole frame (L2 if the link has it), offsets for partial checksum if csum_start. */
 struct tx_meta {
@@ -69,7 +68,8 @@ struct tx_meta {
 struct nic_ops {
 	const char *name;
 	bool ethernet;
-	int (*send)(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m);
+	int (*send)(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m); /* [net_lock, or the netif's tx_lock unless own_lock] */
+	bool own_lock;
 };
 extern struct netif net_lo, net_eth;
 extern u32 net_gateway;
@@ -99,10 +99,12 @@ void net_link_down(struct netif *n);
 /* tcp_out.c, [net_lock]: a link that answered -EAGAIN has room again. */
 bool tcp_link_room(void);
 
-/* stack.c: the outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
-extern u8 net_tx[NET_FRAME_MAX];
+/* The outgoing frame under construction: payload is written at net_tx + NET_HEADROOM, headers are pushed before it. */
+#define net_tx (net_ctx()->tx)
 /* To the loopback; a transport checksum that m leaves to the link is not looked at on the way in. */
 void net_loop_queue(const u8 *ip_packet, u32 len, const struct tx_meta *m);
+/* A reader has a frame that changes the neighbour cache: it goes as soon as the section ends, from a writer. 0 or -ENOBUFS. */
+int net_defer_send(struct netif *n, struct ip_addr hop, const u8 *ip_packet, u32 len, const struct tx_meta *m);
 /* A copy of a packet to a group that we are in, as if it came in on n. */
 void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m);
 void net_changed(u32 what); /* NET_CHANGE_*: told to the hook of net.h after the lock is released */
@@ -185,6 +187,7 @@ struct tcp_conn;
 struct sock {
 	struct list hash_link; /* [net_lock] protocol's table */
 	struct list all_link;  /* [net_lock] */
+	struct spinlock lock;  /* of readers among themselves: whatever is neither [I] nor a matter of tables */
 	struct waitq wq;
 	int family, type, protocol; /* [I] */
 	struct ip_addr lip, rip;    /* IP4_ANY or IP6_ANY: none */

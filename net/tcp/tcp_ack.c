@@ -159,7 +159,7 @@ bool tcp_ack_input(struct tcp_conn *c, const struct tcp_seg *g)
 	if (d.acked || d.delivered || d.newly_lost || d.dsack || d.ece)
 		tcp_cc_ack(c, &d);
 	if (d.delivered)
-		net_stats[NET_TCPDelivered] += (d.delivered + c->mss - 1) / c->mss;
+		NET_ADD(TCPDelivered, (d.delivered + c->mss - 1) / c->mss);
 	rearm(c, &d);
 	return true;
 }

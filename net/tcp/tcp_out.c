@@ -61,7 +61,7 @@ static void count_sent(struct tcp_conn *c, u32 len, bool again)
 {
 	u32 segs = len > c->mss ? (len + c->mss - 1) / c->mss : 1;
 
-	net_stats[NET_TcpOutSegs] += segs;
+	NET_ADD(TcpOutSegs, segs);
 	c->segs_out += segs;
 	if (!len)
 		return;
@@ -69,7 +69,7 @@ static void count_sent(struct tcp_conn *c, u32 len, bool again)
 	c->bytes_sent += len;
 	c->last_tx_data = clock_monotonic_ns();
 	if (again) {
-		net_stats[NET_TcpRetransSegs] += segs;
+		NET_ADD(TcpRetransSegs, segs);
 		c->bytes_retrans += len;
 		c->total_retrans += segs;
 	}

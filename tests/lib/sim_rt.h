@@ -17,6 +17,7 @@ bool sim_step(void);			/* poll sources until quiet, then the next timer; false: 
 void sim_run_for(s64 ns);		/* everything due within ns; the clock ends exactly ns later */
 bool sim_run_until(bool (*cond)(void *arg), void *arg, s64 max_ns);
 void sim_signal(bool pending);		/* interruptible waits end with -ERESTARTSYS */
+extern bool sim_many_threads;		/* of the host are at work: locks may be found taken */
 u64 sim_mem_live(void);			/* allocations not freed */
 u64 sim_mem_live_bytes(void);
 void sim_fail_after(u64 n);		/* the n-th allocation from now fails; 0 = none */

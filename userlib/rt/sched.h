@@ -27,6 +27,7 @@ enum ut_state { UT_RUNNING, UT_NOTIFIED, UT_PARKED, UT_RUNNABLE, UT_DEAD };
 
 struct kproc;
 struct kthread;
+struct net_ctx;
 
 /* The runtime's part of a uThread; proc/ embeds it as first member of struct thread (proc.h). */
 struct uthread {
@@ -93,6 +94,8 @@ struct kthread {
 	u32 kmod_slot;		   /* [a] 0 = not registered */
 	u32 core_gen;		   /* [owner] of the last grant (cores.h) */
 	u32 core_held, core_yield; /* [owner] holds a granted CPU; is asked for it */
+	struct net_ctx *net;	   /* [owner] net/net_lock.h: the section it is in; never while it parks or switches */
+	u32 net_line;		   /* [owner] the line it marked last */
 	struct uthread idle_ut;	   /* uthread_self() on the scheduler stack: may not park */
 };
 enum { KT_AWAKE, KT_FUTEX, KT_WATCHER };

@@ -23,6 +23,7 @@ Suite *tcp_wire_suite(void);
 Suite *input_suite(void);
 Suite *ip6_suite(void);
 Suite *tcp_script_suite(void);
+Suite *lock_suite(void);
 
 void net_up(void);	   /* checked fixture: fresh stack on a 1500-byte wire */
 void net_down(void);	   /* everything freed, no breach on the wire */

@@ -103,7 +103,7 @@ static void inject6(struct ip_addr src, struct ip_addr dst, u8 next, u8 hops, co
 
 static u64 drops(enum net_drop d)
 {
-	return net_stats[d];
+	return net_counter((enum net_counter)d);
 }
 
 /* The last frame out, of ICMPv6 type t (hop-by-hop aside), or NULL. */

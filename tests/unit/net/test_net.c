@@ -102,6 +102,7 @@ int main(void)
 	SRunner *r = srunner_create(tcp_link_suite());
 	int failed;
 
+	srunner_add_suite(r, lock_suite());
 	srunner_add_suite(r, tcp_wire_suite());
 	srunner_add_suite(r, input_suite());
 	srunner_add_suite(r, ip6_suite());
