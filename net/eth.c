@@ -8,6 +8,18 @@ struct eth_hdr {
 	u16 type;
 } attr_packed;
 
+int eth_out(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m)
+{
+	int r;
+
+	if (n->ops->own_lock)
+		return n->ops->send(n, frame, len, m);
+	spin_lock(&n->tx_lock);
+	r = n->ops->send(n, frame, len, m);
+	spin_unlock(&n->tx_lock);
+	return r;
+}
+
 int eth_frame(struct netif *n, const u8 *dst, u16 type, u8 *l3, u32 len, const struct tx_meta *m)
 {
 	struct eth_hdr *e = (struct eth_hdr *)l3 - 1;
@@ -22,7 +34,7 @@ int eth_frame(struct netif *n, const u8 *dst, u16 type, u8 *l3, u32 len, const s
 		em.hdr_len = (u16)(em.hdr_len + sizeof(*e));
 	pcap_frame((u8 *)e, len + (u32)sizeof(*e), true);
 	packet_tap(n, (u8 *)e, len + (u32)sizeof(*e), true);
-	return n->ops->send(n, (u8 *)e, len + (u32)sizeof(*e), &em);
+	return eth_out(n, (u8 *)e, len + (u32)sizeof(*e), &em);
 }
 
 int eth_send(struct netif *n, struct ip_addr hop, u8 *l3, u32 len, const struct tx_meta *m)
@@ -40,6 +52,17 @@ int eth_send(struct netif *n, struct ip_addr hop, u8 *l3, u32 len, const struct 
 		return eth_frame(n, (u8[6]){ 0x33, 0x33, g[12], g[13], g[14], g[15] }, type, l3, len, m);
 	}
 	return neigh_send(n, hop, l3, len, m);
+}
+
+bool eth_input_shared(struct netif *n, const u8 *f, u32 len, bool csum_ok)
+{
+	const struct eth_hdr *e = (const void *)f;
+
+	if (len <= sizeof(*e) || memcmp(e->dst, n->mac, 6) || !memcmp(e->src, n->mac, 6))
+		return false;
+	if (e->type != be16(f[sizeof(*e)] >> 4 == 6 ? ETH_TYPE_IP6 : ETH_TYPE_IP))
+		return false;
+	return ip_input_shared(n, f + sizeof(*e), len - (u32)sizeof(*e), csum_ok);
 }
 
 void eth_input(struct netif *n, const u8 *f, u32 len, bool csum_ok)

@@ -79,7 +79,7 @@ u32 ip_mss(struct ip_addr dst)
 
 /* ---- out ---- */
 
-static u16 ip_ids;
+static u16 ip_ids; /* [a] */
 
 static int link_send4(struct netif *n, struct ip_hdr *h, u32 len, const struct ip_tx *t, struct tx_meta *m)
 {
@@ -175,7 +175,7 @@ int ip_send(const struct ip_tx *t, u8 *payload, u32 len)
 	NET_INC(IpOutRequests);
 	if (!dst)
 		dst = net_lo.ip;
-	*h = (struct ip_hdr){ .vihl = (u8)(0x40 | hlen / 4), .tos = t->tos, .len = be16((u16)(len + hlen)), .id = be16(++ip_ids),
+	*h = (struct ip_hdr){ .vihl = (u8)(0x40 | hlen / 4), .tos = t->tos, .len = be16((u16)(len + hlen)), .id = be16(atomic_fetch_add(&ip_ids, (u16)1)),
 			      .frag = be16(df && !big ? 0x4000 : 0), .ttl = t->ttl, .proto = t->proto,
 			      .src = ip_is_any(t->src) ? route_src : ip4_of(t->src), .dst = dst };
 	if (t->router_alert)
@@ -219,13 +219,20 @@ int ip_send_raw4(struct netif *via, u8 *p, u32 len)
 	if (!h->src)
 		h->src = src;
 	if (!h->id)
-		h->id = be16(++ip_ids);
+		h->id = be16(atomic_fetch_add(&ip_ids, (u16)1));
 	fill_header_csum(h, hlen);
 	NET_INC(IpOutRequests);
 	return link_send4(n, h, len, &t, &m);
 }
 
 /* ---- in ---- */
+
+bool ip_deliver_shared(const struct ip_rx *rx, u8 *p, u32 len)
+{
+	if (rx->proto == IPPROTO_TCP)
+		return tcp_input_shared(rx->src, rx->dst, p, len, rx->tos, rx->csum_ok);
+	return rx->proto == IPPROTO_UDP && udp_input_shared(rx, p, len);
+}
 
 bool ip_deliver(const struct ip_rx *rx, u8 *p, u32 len)
 {
@@ -257,6 +264,39 @@ bool ip_deliver(const struct ip_rx *rx, u8 *p, u32 len)
 	default:
 		return raw;
 	}
+}
+
+/* Whole packets to our address from one that may be, with a transport whose sockets readers may feed. All else is ip_input's to judge. */
+bool ip_input_shared(struct netif *n, const u8 *p, u32 len, bool csum_ok)
+{
+	struct ip_rx rx = { .in = n, .hdr = p, .csum_ok = csum_ok, .hdr_len = sizeof(struct ip_hdr) };
+	struct ip_hdr h;
+	u32 total;
+
+	if (len && p[0] >> 4 == 6)
+		return ip6_input_shared(n, p, len, csum_ok);
+	if (len < sizeof(h))
+		return false;
+	memcpy(&h, p, sizeof(h));
+	total = be16(h.len);
+	if (h.vihl != 0x45 || total < sizeof(h) || total > len || h.frag & be16(0x3fff) || !is_local4(h.dst) || is_broadcast4(h.dst))
+		return false;
+	if ((be32(h.src) >> 28) >= 14 || !h.src)
+		return false;
+	if (n != &net_lo && (h.dst != n->ip || h.src == n->ip || (h.src & net_lo.mask) == (net_lo.ip & net_lo.mask)))
+		return false;
+	if (csum_fold(csum_add(p, sizeof(h), 0)) != 0xffff)
+		return false;
+	rx.src = ip4_addr(h.src);
+	rx.dst = ip4_addr(h.dst);
+	rx.proto = h.proto;
+	rx.ttl = h.ttl;
+	rx.tos = h.tos;
+	if (!ip_deliver_shared(&rx, (u8 *)p + sizeof(h), total - (u32)sizeof(h)))
+		return false;
+	NET_INC(IpInReceives);
+	NET_INC(IpInDelivers);
+	return true;
 }
 
 void ip_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)

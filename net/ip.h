@@ -46,6 +46,9 @@ u64 csum_pseudo(struct ip_addr src, struct ip_addr dst, u8 proto, u32 len);
 
 /* ---- eth.c ---- */
 void eth_input(struct netif *n, const u8 *frame, u32 len, bool csum_ok);
+/* As a reader: data for an established connection or a UDP socket. False: something else, untouched; eth_input takes it, as a writer. */
+bool eth_input_shared(struct netif *n, const u8 *frame, u32 len, bool csum_ok);
+int eth_out(struct netif *n, u8 *frame, u32 len, const struct tx_meta *m); /* to the link, one at a time if it needs that */
 /* Pushes an Ethernet header (14 bytes of room, and the link's own before it) and sends. m's offsets count from `l3`. */
 int eth_frame(struct netif *n, const u8 *dst, u16 type, u8 *l3, u32 len, const struct tx_meta *m);
 /* To the IP next hop on an Ethernet: multicast and broadcast at once, others through neigh.c. */
@@ -79,6 +82,7 @@ struct ip_tx {
 	u32 flow;	    /* IPv6 flow label, host order */
 };
 void ip_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
+bool ip_input_shared(struct netif *n, const u8 *pkt, u32 len, bool csum_ok); /* as eth_input_shared */
 /* NULL: no route; *src: the address to use (RFC 6724 for IPv6). */
 struct netif *ip_route(struct ip_addr dst, struct ip_addr *src);
 struct netif *ip_route_via(struct netif *via, struct ip_addr dst, struct ip_addr *src);
@@ -107,9 +111,11 @@ struct ip_rx {
 };
 /* Hands a checked payload to its protocol; false: no such protocol here. */
 bool ip_deliver(const struct ip_rx *rx, u8 *payload, u32 len);
+bool ip_deliver_shared(const struct ip_rx *rx, u8 *p, u32 len);
 
 /* ---- ip6.c, ip6_ext.c ---- */
 void ip6_input(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
+bool ip6_input_shared(struct netif *n, const u8 *pkt, u32 len, bool csum_ok);
 void ip6_whole(struct netif *n, u8 *pkt, u32 len, bool csum_ok, bool reassembled); /* from the first header on */
 bool ip6_is_local(struct ip_addr ip);
 struct netif *ip6_route(struct netif *via, struct ip_addr dst, struct ip_addr *src, struct ip_addr *hop);

@@ -180,6 +180,35 @@ static bool is_spoofed(const struct netif *n, const struct ip6_hdr *h)
 	       (ip_is_multicast(h->dst) && (h->dst.b[1] & 15) <= 1);
 }
 
+/* Without extension headers, from one of our links to an address of ours. */
+bool ip6_input_shared(struct netif *n, const u8 *p, u32 len, bool csum_ok)
+{
+	struct ip_rx rx = { .in = n, .hdr = p, .csum_ok = csum_ok, .hdr_len = sizeof(struct ip6_hdr) };
+	struct ip6_hdr h;
+	u32 data;
+
+	if (len < sizeof(h))
+		return false;
+	memcpy(&h, p, sizeof(h));
+	data = be16(h.len);
+	if (data + sizeof(h) > len || is_spoofed(n, &h) || ip_is_multicast(h.dst) || ip_is_any(h.src))
+		return false;
+	if (n == &net_lo ? !ip6_is_local(h.dst) : !find_addr(n, h.dst))
+		return false;
+	rx.src = h.src;
+	rx.dst = h.dst;
+	rx.proto = h.next;
+	rx.ttl = h.hops;
+	rx.tos = (u8)(be32(h.vtf) >> 20);
+	rx.flow = h.vtf & be32(0x0fffffff);
+	if (!ip_deliver_shared(&rx, (u8 *)p + sizeof(h), data))
+		return false;
+	NET_INC(IpInReceives); /* as ip_input, which sees both families */
+	NET_INC(Ip6InReceives);
+	NET_INC(Ip6InDelivers);
+	return true;
+}
+
 void ip6_input(struct netif *n, const u8 *p, u32 len, bool csum_ok)
 {
 	struct ip6_hdr h;

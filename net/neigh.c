@@ -288,11 +288,23 @@ static void age(struct neigh *n, s64 now)
 		set_state(n, NUD_STALE);
 }
 
+/* The address is known, and using it changes nothing: what a reader may do. */
+static bool is_settled(const struct neigh *n, s64 now)
+{
+	return n && (n->state & (NUD_DELAY | NUD_PROBE) || (n->state == NUD_REACHABLE && now < n->deadline));
+}
+
 int neigh_send(struct netif *on, struct ip_addr hop, u8 *l3, u32 len, const struct tx_meta *m)
 {
 	struct neigh *n = find(hop);
 	s64 now = clock_monotonic_ns();
 
+	if (net_is_reader()) {
+		if (!is_settled(n, now))
+			return net_defer_send(on, hop, l3, len, m);
+		store_relaxed(&n->used_ns, now);
+		return eth_frame(on, n->mac, ip_is4(hop) ? ETH_TYPE_IP : ETH_TYPE_IP6, l3, len, m);
+	}
 	if (!timer.fn)
 		timer_init(&timer, expire);
 	if (!n)

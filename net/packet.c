@@ -158,7 +158,7 @@ ssize packet_send(struct sock *s, struct iov_iter *it, const struct net_addr *to
 	}
 	packet_tap(n, p, len, true);
 	pcap_frame(p, len, true);
-	r = n->ops->send(n, p, len, &m);
+	r = eth_out(n, p, len, &m);
 	return r < 0 ? r : (ssize)len;
 }
 

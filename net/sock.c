@@ -88,6 +88,13 @@ void sock_wake(struct sock *s, u32 events)
 	waitq_wake(&s->wq, events);
 }
 
+void sock_wake_all(struct sock *s, u32 events)
+{
+	full_fence(); /* pairs with waitq_add */
+	if (!waitq_is_empty(&s->wq))
+		waitq_wake_n(&s->wq, events, ~0u);
+}
+
 /* ---- addresses ---- */
 
 int addr_check(const struct sock *s, const struct net_addr *a)
@@ -352,7 +359,7 @@ int net_sock_shutdown(struct sock *s, int how)
 	if (!s->connected)
 		return -ENOTCONN;
 	s->shut |= (u8)(how + 1);
-	sock_wake(s, EPOLLIN | EPOLLHUP);
+	sock_wake_all(s, EPOLLIN | EPOLLHUP);
 	return 0;
 }
 
@@ -394,12 +401,12 @@ int net_sock_bytes(struct sock *s, bool output)
 {
 	int r = 0;
 
-	net_lock_get();
+	net_sock_lock(s);
 	if (s->tcp)
 		r = s->tcp->state == TCP_LISTEN ? -EINVAL : (int)(output ? s->tcp->snd.len : tcp_readable(s->tcp));
 	else if (!output && !list_empty(&s->dgrams))
 		r = (int)list_first(&s->dgrams, struct dgram, link)->len;
-	net_lock_put();
+	net_sock_unlock(s);
 	return r;
 }
 
@@ -407,9 +414,9 @@ bool net_sock_at_mark(struct sock *s)
 {
 	bool r;
 
-	net_lock_get();
+	net_sock_lock(s);
 	r = tcp_at_mark(s);
-	net_lock_put();
+	net_sock_unlock(s);
 	return r;
 }
 

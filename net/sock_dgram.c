@@ -112,6 +112,8 @@ static ssize send_locked(struct sock *s, struct iov_iter *it, const struct net_a
 	s->dontroute |= !!(flags & MSG_DONTROUTE);
 	r = s->type == SOCK_RAW ? raw_send(s, it, &c) : udp_send(s, it, &c);
 	s->dontroute = dontroute;
+	if (r >= 0 && flags & MSG_ZEROCOPY && s->zerocopy)
+		sock_err_zerocopy(s);
 	return r;
 }
 
@@ -123,18 +125,22 @@ ssize net_sock_sendmsg(struct sock *s, struct iov_iter *it, const struct net_add
 		r = tcp_send(s, it, flags & ~MSG_ZEROCOPY, nonblock);
 		if (r < 0 || !(flags & MSG_ZEROCOPY) || !s->zerocopy)
 			return r;
-		net_lock_get();
+		net_sock_lock(s);
 		sock_err_zerocopy(s);
-		net_lock_put();
+		net_sock_unlock(s);
 		return r;
 	}
 	if (s->shut & 2)
 		return -EPIPE;
-	net_lock_get();
+	if (!sock_is_udp(s) || !READ_ONCE(s->lport)) { /* one that takes a port while it sends, or has none */
+		net_lock_get();
+		r = send_locked(s, it, to, flags, ctl, ctl_len);
+		net_lock_put();
+		return r;
+	}
+	net_sock_lock(s);
 	r = send_locked(s, it, to, flags, ctl, ctl_len);
-	if (r >= 0 && flags & MSG_ZEROCOPY && s->zerocopy)
-		sock_err_zerocopy(s);
-	net_lock_put();
+	net_sock_unlock(s);
 	return r;
 }
 
@@ -202,9 +208,9 @@ ssize net_sock_recvmsg(struct sock *s, struct iov_iter *it, struct net_addr *fro
 		return tcp_recv(s, it, flags, nonblock, out_flags);
 	}
 	for (;;) {
-		net_lock_get();
+		net_sock_lock(s);
 		r = recv_locked(s, it, from, flags, out_flags, cm);
-		net_lock_put();
+		net_sock_unlock(s);
 		if (cm && cm->cut)
 			*out_flags |= MSG_CTRUNC;
 		if (r != -EAGAIN || nonblock || flags & MSG_ERRQUEUE)

@@ -38,16 +38,12 @@ static u32 packet_room(const struct loop_packet *p)
 	return (u32)sizeof(*p) + p->len + (p->to_wire ? NET_HEADROOM : 0);
 }
 
-static struct loop_packet *loop_next(struct net_ctx *c)
+static void count_loop(struct net_ctx *c, const struct loop_packet *p)
 {
-	struct loop_packet *p = list_first(&c->loop, struct loop_packet, link);
-
-	list_del(&p->link);
-	if (p->in == &net_lo) {
-		c->lo_rx_packets++;
-		c->lo_rx_bytes += p->len;
-	}
-	return p;
+	if (p->in != &net_lo || p->to_wire)
+		return;
+	c->lo_rx_packets++;
+	c->lo_rx_bytes += p->len;
 }
 
 static void tell_changes(void)
@@ -65,8 +61,10 @@ static void tell_changes(void)
 void net_lock_put(void)
 {
 	while (!list_empty(&net_writer.loop)) {
-		struct loop_packet *p = loop_next(&net_writer);
+		struct loop_packet *p = list_first(&net_writer.loop, struct loop_packet, link);
 
+		list_del(&p->link);
+		count_loop(&net_writer, p);
 		if (p->in == &net_lo)
 			pcap_loop(p->data, p->len);
 		if (p->to_wire)
@@ -101,6 +99,15 @@ void net_read_put(void)
 
 	if (c == &net_writer)
 		return net_lock_put();
+	while (!list_empty(&c->loop)) {
+		struct loop_packet *p = list_first(&c->loop, struct loop_packet, link);
+
+		if (p->to_wire || !ip_input_shared(p->in, p->data, p->len, p->csum_ok))
+			break;
+		list_del(&p->link);
+		count_loop(c, p);
+		kmem_free(p, packet_room(p));
+	}
 	list_splice_tail(&rest, &c->loop);
 	net_reader_leave();
 	if (!list_empty(&rest)) {

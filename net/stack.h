@@ -243,6 +243,7 @@ static inline bool sock_is_udp(const struct sock *s)
 #define UDPLITE_RECV_CSCOV 11
 void sock_bury(struct sock *s); /* unlinks; freed a while later, when no timer callback can still look at it */
 void sock_wake(struct sock *s, u32 events);
+void sock_wake_all(struct sock *s, u32 events); /* also all of those of whom one would do: what happened is over for each */
 void sock_from_addr(const struct net_addr *a, struct ip_addr *ip, u16 *port);
 void sock_to_addr(int family, struct ip_addr ip, u16 port, struct net_addr *a);
 int addr_check(const struct sock *s, const struct net_addr *a);
@@ -258,6 +259,7 @@ bool sock_overlaps(const struct sock *s, struct ip_addr ip, const struct sock *o
 
 /* udp.c; also UDP-Lite and ICMP echo ("ping") sockets */
 void udp_input(const struct ip_rx *rx, u8 *seg, u32 len);
+bool udp_input_shared(const struct ip_rx *rx, u8 *seg, u32 len); /* as eth_input_shared in ip.h */
 void ping_input(const struct ip_rx *rx, const u8 *icmp, u32 len);
 int udp_bind(struct sock *s, struct ip_addr ip, u16 port);
 ssize udp_send(struct sock *s, struct iov_iter *it, const struct send_ctl *c);
@@ -307,6 +309,7 @@ int sock_icmp_filter(struct sock *s, int level, int name, void *val, u32 *len, b
 /* tcp/ */
 void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, u8 tos, bool csum_ok);
 void tcp_icmp_error(struct ip_addr lip, struct ip_addr rip, const u8 *l4, u32 len, int err, u32 mtu);
+bool tcp_input_shared(struct ip_addr src, struct ip_addr dst, u8 *seg, u32 len, u8 tos, bool csum_ok);
 u32 tcp_poll(struct sock *s);
 bool net_dead_sweep(s64 now); /* true: some are still too fresh to free */
 

@@ -149,13 +149,58 @@ static bool header_ok(const struct ip_rx *rx, const struct udp_hdr *h, const u8 
 	return true;
 }
 
-void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
+/* The socket for a datagram to us alone; NULL: none. */
+static struct sock *find(const struct ip_rx *rx, u16 sport, u16 dport)
 {
 	struct sock *s, *best[16];
-	bool v6 = !ip_is4(rx->dst);
-	u32 nr = 0, total, cover;
-	struct udp_hdr h;
+	u32 nr = 0;
 	int score = 0;
+
+	list_for_each(s, bucket(dport), hash_link) {
+		int m = match(s, rx, sport, dport);
+
+		if (m > score) {
+			score = m;
+			nr = 0;
+		}
+		if (m && m == score && nr < ARRAY_SIZE(best))
+			best[nr++] = s;
+	}
+	if (!nr)
+		return NULL;
+	return best[best[0]->reuseport ? (ip_hash(rx->src) + sport * 2654435761u) % nr : 0];
+}
+
+bool udp_input_shared(const struct ip_rx *rx, u8 *p, u32 len)
+{
+	struct udp_hdr h;
+	struct sock *s;
+	u32 total;
+
+	if (len < sizeof(h))
+		return false;
+	memcpy(&h, p, sizeof(h));
+	total = be16(h.len);
+	if (total < sizeof(h) || total > len || (!h.csum && !ip_is4(rx->dst)))
+		return false;
+	if (h.csum && !rx->csum_ok && csum_fold(csum_add(p, total, csum_pseudo(rx->src, rx->dst, rx->proto, total))) != 0xffff)
+		return false;
+	s = find(rx, be16(h.sport), be16(h.dport));
+	if (!s)
+		return false;
+	COUNT(rx->proto, !ip_is4(rx->dst), InDatagrams);
+	spin_lock(&s->lock);
+	udp_deliver(s, rx, &h, p, total, total);
+	spin_unlock(&s->lock);
+	return true;
+}
+
+void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
+{
+	bool v6 = !ip_is4(rx->dst);
+	u32 total, cover;
+	struct udp_hdr h;
+	struct sock *s;
 	u16 sport, dport;
 
 	if (len < sizeof(h)) {
@@ -169,23 +214,14 @@ void udp_input(const struct ip_rx *rx, u8 *p, u32 len)
 	dport = be16(h.dport);
 	if (rx->multicast)
 		return input_group(rx, &h, p, total, cover);
-	list_for_each(s, bucket(dport), hash_link) {
-		int m = match(s, rx, sport, dport);
-
-		if (m > score) {
-			score = m;
-			nr = 0;
-		}
-		if (m && m == score && nr < ARRAY_SIZE(best))
-			best[nr++] = s;
-	}
-	if (!nr) {
+	s = find(rx, sport, dport);
+	if (!s) {
 		COUNT(rx->proto, v6, NoPorts);
 		net_drop(NET_DROP_no_socket);
 		return icmp_send_error(rx, v6 ? 1 : 3, v6 ? 4 : 3, 0); /* port unreachable */
 	}
 	COUNT(rx->proto, v6, InDatagrams);
-	udp_deliver(best[best[0]->reuseport ? (ip_hash(rx->src) + sport * 2654435761u) % nr : 0], rx, &h, p, total, cover);
+	udp_deliver(s, rx, &h, p, total, cover);
 }
 
 /* To the sockets that may have sent the packet: connected ones hear hard errors, those with IP_RECVERR all. */

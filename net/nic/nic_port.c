@@ -158,24 +158,35 @@ static int port_send(struct netif *n, u8 *frame, u32 len, const struct tx_meta *
 
 	spin_lock(&port.tx_lock);
 	r = put_frame(link_for(frame), frame, len, m);
+	n->tx_dropped += r != 0;
+	n->tx_packets += r == 0;
+	n->tx_bytes += r ? 0 : len;
 	spin_unlock(&port.tx_lock);
-	if (r) {
-		n->tx_dropped++;
+	if (r)
 		net_drop(NET_DROP_link);
-		return r;
-	}
-	n->tx_packets++;
-	n->tx_bytes += len;
-	return 0;
+	return r;
 }
 
-static const struct nic_ops port_ops = { .name = "port", .ethernet = true, .send = port_send };
+static const struct nic_ops port_ops = { .name = "port", .ethernet = true, .send = port_send, .own_lock = true };
 
 /* ---- in ---- */
 
-static void frame_in(u32 i, const struct jabi_desc *d)
+enum section { OUTSIDE, READING, WRITING };
+
+static void section_leave(enum section *mode)
+{
+	if (*mode == READING)
+		net_read_put();
+	else if (*mode == WRITING)
+		net_lock_put();
+	*mode = OUTSIDE;
+}
+
+/* As a reader if that will do; afterwards the caller is in the section that *mode says. */
+static void frame_in(u32 i, const struct jabi_desc *d, enum section *mode)
 {
 	struct netif *n = port.nif;
+	bool csum_ok = d->flags & (JABI_DESC_CSUM_PARTIAL | JABI_DESC_CSUM_GOOD);
 
 	n->rx_packets++;
 	n->rx_bytes += d->len;
@@ -184,11 +195,19 @@ static void frame_in(u32 i, const struct jabi_desc *d)
 		net_drop(NET_DROP_spoofed); /* the switch checks what it carries; here that is us */
 		return;
 	}
-	eth_input(n, port.rx, d->len, d->flags & (JABI_DESC_CSUM_PARTIAL | JABI_DESC_CSUM_GOOD));
+	if (net_is_reader()) {
+		if (eth_input_shared(n, port.rx, d->len, csum_ok))
+			return;
+		section_leave(mode);
+		net_lock_get();
+		*mode = WRITING;
+	}
+	eth_input(n, port.rx, d->len, csum_ok);
+	section_leave(mode); /* what follows may be for readers again */
 }
 
 /* Only a copy is looked at: the lane's memory stays the other side's to change. */
-static bool lane_input(u32 i, bool *locked)
+static bool lane_input(u32 i, enum section *mode)
 {
 	struct plink *l = port.link[i];
 	u32 n = 0, bytes = 0;
@@ -206,11 +225,11 @@ static bool lane_input(u32 i, bool *locked)
 			bytes += d.len;
 		}
 		lane_rx_done(&l->rx);
-		if (!*locked)
-			net_lock_get();
-		*locked = true;
+		if (*mode == OUTSIDE)
+			net_read_get();
+		*mode = net_is_reader() ? READING : WRITING;
 		if (r > 0)
-			frame_in(i, &d);
+			frame_in(i, &d, mode);
 		else
 			net_drop(NET_DROP_bad_header);
 	}
@@ -239,21 +258,20 @@ static bool lanes_have_room(void)
 
 static bool lanes_poll(void *arg)
 {
-	bool did = false, locked = false;
+	enum section mode = OUTSIDE;
+	bool did = false;
 
 	(void)arg;
 	if (unlikely(port.down))
 		return false;
 	for (u32 i = 0; i < port.nr; i++)
-		did |= lane_input(i, &locked);
+		did |= lane_input(i, &mode);
+	section_leave(&mode);
 	if (unlikely(port.full) && lanes_have_room()) {
-		if (!locked)
-			net_lock_get();
-		locked = true;
+		net_lock_get();
 		did |= tcp_link_room();
-	}
-	if (locked)
 		net_lock_put();
+	}
 	return did;
 }
 

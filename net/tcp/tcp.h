@@ -349,6 +349,12 @@ static inline bool tcp_is_orphan(const struct tcp_conn *c)
 	return c->s->user_gone && !c->listener;
 }
 
+/* Open, with a user and without a FIN that waits for its place: segments without flags and short timers do not change its state. */
+static inline bool tcp_is_plain(const struct tcp_conn *c)
+{
+	return (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT) && !c->s->user_gone && !c->s->dead && !c->has_ooo_fin;
+}
+
 static inline bool tcp_is_synchronized(const struct tcp_conn *c)
 {
 	return c->state >= TCP_ESTABLISHED;

@@ -106,6 +106,8 @@ struct sock *tcp_find(struct ip_addr lip, u16 lport, struct ip_addr rip, u16 rpo
 {
 	struct sock *s;
 
+	if (unlikely(!secret[0])) /* nothing was ever hashed; and only a writer may choose it */
+		return NULL;
 	list_for_each(s, bucket(conns, CONN_HASH, tuple_hash(lip, lport, rip, rport)), hash_link)
 		if (s->lport == lport && s->rport == rport && ip_eq(s->rip, rip) && ip_eq(s->lip, lip))
 			return s;

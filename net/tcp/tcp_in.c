@@ -13,18 +13,23 @@ void tcp_challenge_ack(struct tcp_conn *c)
 {
 	static s64 window_start;
 	static u32 budget;
+	static struct spinlock lock;
 	s64 now = clock_monotonic_ns();
+	bool may;
 
 	NET_INC(TCPSYNChallenge);
 	if (now - c->refused_ns < TCP_REFUSE_NS)
 		return net_drop(NET_DROP_ack_limit);
+	spin_lock(&lock);
 	if (!window_start || now - window_start > NSEC_PER_SEC) {
 		window_start = now;
 		budget = 500 + random_u32() % 501;
 	}
-	if (!budget)
+	may = budget != 0;
+	budget -= may;
+	spin_unlock(&lock);
+	if (!may)
 		return net_drop(NET_DROP_ack_limit);
-	budget--;
 	c->refused_ns = now;
 	NET_INC(TCPChallengeACK);
 	tcp_send_ack(c);
@@ -231,35 +236,71 @@ static void bad(enum net_drop why)
 	net_drop(why);
 }
 
-void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, u8 tos, bool csum_ok)
+/* g has its addresses. 0, or why the segment is none. */
+static enum net_drop parse(struct tcp_seg *g, u8 *p, u32 len, bool csum_ok)
 {
 	struct tcp_hdr h;
-	struct tcp_seg g = { .src = src, .dst = dst, .ce = (tos & 3) == 3 };
-	struct sock *s;
 	u32 hlen;
 
-	(void)n;
-	NET_INC(TcpInSegs);
 	if (len < sizeof(h))
-		return bad(NET_DROP_runt);
+		return NET_DROP_runt;
 	memcpy(&h, p, sizeof(h));
 	hlen = (h.off >> 4) * 4u;
 	if (hlen < sizeof(h) || hlen > len)
-		return bad(NET_DROP_bad_header);
-	if (!csum_ok && csum_fold(csum_add(p, len, csum_pseudo(src, dst, IPPROTO_TCP, len))) != 0xffff) {
-		NET_INC(TcpInCsumErrors);
-		return bad(NET_DROP_csum);
+		return NET_DROP_bad_header;
+	if (!csum_ok && csum_fold(csum_add(p, len, csum_pseudo(g->src, g->dst, IPPROTO_TCP, len))) != 0xffff)
+		return NET_DROP_csum;
+	g->sport = be16(h.sport);
+	g->dport = be16(h.dport);
+	g->seq = be32(h.seq);
+	g->ack = be32(h.ack);
+	g->flags = h.flags;
+	g->wnd = be16(h.wnd);
+	g->up = be16(h.urg);
+	g->data = p + hlen;
+	g->len = len - hlen;
+	tcp_opt_parse(&g->o, p + sizeof(h), hlen - (u32)sizeof(h));
+	return 0;
+}
+
+/*
+ * As a reader: plain segments of connections that somebody holds, whose processing cannot end them. What may change the connection's
+ * state, and so the tables, is left to the writer.
+ */
+bool tcp_input_shared(struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, u8 tos, bool csum_ok)
+{
+	struct tcp_seg g = { .src = src, .dst = dst, .ce = (tos & 3) == 3 };
+	struct sock *s;
+	bool plain;
+
+	if (parse(&g, p, len, csum_ok) || (g.flags & (TH_FIN | TH_SYN | TH_RST | TH_ACK | TH_URG)) != TH_ACK)
+		return false;
+	s = tcp_find(dst, g.dport, src, g.sport);
+	if (!s)
+		return false;
+	spin_lock(&s->lock);
+	plain = tcp_is_plain(s->tcp);
+	if (plain) {
+		NET_INC(TcpInSegs);
+		conn_input(s->tcp, &g);
 	}
-	g.sport = be16(h.sport);
-	g.dport = be16(h.dport);
-	g.seq = be32(h.seq);
-	g.ack = be32(h.ack);
-	g.flags = h.flags;
-	g.wnd = be16(h.wnd);
-	g.up = be16(h.urg);
-	g.data = p + hlen;
-	g.len = len - hlen;
-	tcp_opt_parse(&g.o, p + sizeof(h), hlen - (u32)sizeof(h));
+	spin_unlock(&s->lock);
+	return plain;
+}
+
+void tcp_input(struct netif *n, struct ip_addr src, struct ip_addr dst, u8 *p, u32 len, u8 tos, bool csum_ok)
+{
+	struct tcp_seg g = { .src = src, .dst = dst, .ce = (tos & 3) == 3 };
+	enum net_drop why;
+	struct sock *s;
+
+	(void)n;
+	NET_INC(TcpInSegs);
+	why = parse(&g, p, len, csum_ok);
+	if (why == NET_DROP_csum)
+		NET_INC(TcpInCsumErrors);
+	if (why)
+		return bad(why);
 	s = tcp_find(dst, g.dport, src, g.sport);
 	if (s && may_replace_time_wait(s->tcp, &g)) {
 		NET_INC(TWRecycled);

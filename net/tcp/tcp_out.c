@@ -7,7 +7,8 @@
 #include "userlib/base/string.h"
 #include <linux/in.h>
 
-static struct list tx_waiters = LIST_INIT(tx_waiters); /* [net_lock] */
+static struct list tx_waiters = LIST_INIT(tx_waiters); /* [net_lock; tx_waiters_lock among readers, who only add] */
+static struct spinlock tx_waiters_lock;
 
 int tcp_send_raw(struct ip_addr src, struct ip_addr dst, const struct tcp_hdr *h, const u8 *opts, u32 olen)
 {
@@ -100,8 +101,11 @@ static int send_segment(struct tcp_conn *c, u32 seq, u32 len, u8 flags)
 		ring_peek(&c->snd, seq - c->snd_una, p + hlen, len);
 	r = ip_output(s->lip, s->rip, IPPROTO_TCP, s->ttl, tos, p, hlen + len, 16, (u16)c->mss, (u16)hlen);
 	if (r == -EAGAIN) {
-		if (list_empty(&c->tx_wait))
+		if (list_empty(&c->tx_wait)) {
+			spin_lock(&tx_waiters_lock);
 			list_add_tail(&tx_waiters, &c->tx_wait);
+			spin_unlock(&tx_waiters_lock);
+		}
 		return r;
 	}
 	count_sent(c, len, again);

@@ -2,7 +2,7 @@
 /*
  * Timers of a connection: retransmission (RFC 6298), tail-loss probe, reordering, persist (zero window), delayed ACK, keep-alive, life
  * (TIME-WAIT, FIN-WAIT-2 of closed sockets), rest (empty rings are freed). One kernel timer per connection serves the earliest; it is moved earlier at once, later
- * only when it fires. Callbacks take net_lock.
+ * only when it fires. Callbacks take net_lock: its shared half for those that leave the state alone.
  */
 #include "net/tcp/tcp.h"
 
@@ -216,11 +216,34 @@ static bool due(const struct tcp_conn *c, s64 t, s64 now)
 	return !c->s->dead && c->state != TCP_CLOSED && t && t <= now;
 }
 
+/* What is due of the timers that cannot end the connection; true: nothing else is due. */
+static bool short_timers(struct tcp_conn *c, s64 now)
+{
+	if (!tcp_is_plain(c) || due(c, c->t_rexmit, now) || due(c, c->t_persist, now) || due(c, c->t_keep, now) || due(c, c->t_life, now))
+		return false;
+	if (due(c, c->t_delack, now))
+		delayed_ack(c);
+	if (due(c, c->t_reo, now))
+		reordering_over(c, now);
+	if (due(c, c->t_probe, now))
+		probe(c);
+	if (due(c, c->t_trim, now))
+		trim(c, now);
+	tcp_timer_update(c);
+	return true;
+}
+
 void tcp_timer_fn(struct timer *t)
 {
 	struct tcp_conn *c = container_of(t, struct tcp_conn, timer);
 	s64 now = clock_monotonic_ns();
+	bool done;
 
+	net_sock_lock(c->s);
+	done = short_timers(c, now);
+	net_sock_unlock(c->s);
+	if (done)
+		return;
 	net_lock_get();
 	if (due(c, c->t_delack, now))
 		delayed_ack(c);

@@ -90,9 +90,9 @@ ssize tcp_send(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock)
 	ssize total = 0, r;
 
 	do {
-		net_lock_get();
+		net_sock_lock(s);
 		r = send_some(s, it, flags);
-		net_lock_put();
+		net_sock_unlock(s);
 		if (r < 0)
 			break;
 		total += r;
@@ -173,7 +173,7 @@ static ssize recv_urgent(struct sock *s, struct iov_iter *it, u32 flags, u32 *ou
 	ssize r = -EINVAL;
 	u32 off;
 
-	net_lock_get();
+	net_sock_lock(s);
 	if (s->oobinline || !c->rcv_urg || c->rcv_urg_read) {
 		;
 	} else if (SEQ_GEQ(c->rcv_up, c->rcv_nxt)) {
@@ -184,7 +184,7 @@ static ssize recv_urgent(struct sock *s, struct iov_iter *it, u32 flags, u32 *ou
 		*out_flags |= MSG_OOB | (it->count || r ? 0 : MSG_TRUNC);
 		c->rcv_urg_read = !(flags & MSG_PEEK) && r >= 0;
 	}
-	net_lock_put();
+	net_sock_unlock(s);
 	return r;
 }
 
@@ -204,7 +204,7 @@ ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock, u3
 	for (;;) {
 		bool end, mark;
 
-		net_lock_get();
+		net_sock_lock(s);
 		r = recv_some(s, it, flags, flags & MSG_PEEK ? (u32)total : 0);
 		end = c->fin_received || s->shut & 1 || c->state == TCP_CLOSED;
 		if (!r && !total && s->error)
@@ -212,7 +212,7 @@ ssize tcp_recv(struct sock *s, struct iov_iter *it, u32 flags, bool nonblock, u3
 		mark = total + MAX(r, 0) > 0 && tcp_at_mark(s); /* a read does not go over it */
 		if (!r && end && !total)
 			pass_mark(c); /* nothing but the urgent byte was left */
-		net_lock_put();
+		net_sock_unlock(s);
 		if (r > 0)
 			total += r;
 		if (r < 0 || (size_t)total >= want || !it->count || mark || (end && !tcp_readable(c)))
@@ -285,7 +285,7 @@ int tcp_shutdown(struct sock *s, int how)
 	if (c->state == TCP_LISTEN && how != 1) {
 		list_del(&s->hash_link);
 		tcp_set_state(c, TCP_CLOSED);
-		sock_wake(s, EPOLLIN | EPOLLHUP);
+		sock_wake_all(s, EPOLLIN | EPOLLHUP);
 	} else if (c->state < TCP_ESTABLISHED) {
 		r = -ENOTCONN;
 	} else {
