@@ -300,6 +300,10 @@ int neigh_send(struct netif *on, struct ip_addr hop, u8 *l3, u32 len, const stru
 	s64 now = clock_monotonic_ns();
 
 	if (net_is_reader()) {
+		if (n && n->state == NUD_FAILED && now < n->deadline) {
+			net_drop(NET_DROP_no_neighbour);
+			return -EHOSTUNREACH;
+		}
 		if (!is_settled(n, now))
 			return net_defer_send(on, hop, l3, len, m);
 		store_relaxed(&n->used_ns, now);

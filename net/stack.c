@@ -130,6 +130,37 @@ void net_sock_unlock(struct sock *s)
 	net_read_put();
 }
 
+void net_section_enter(enum net_section *in)
+{
+	if (*in != NET_OUTSIDE)
+		return;
+	net_read_get();
+	*in = net_is_reader() ? NET_READING : NET_WRITING;
+}
+
+void net_section_leave(enum net_section *in)
+{
+	if (*in == NET_READING)
+		net_read_put();
+	else if (*in == NET_WRITING)
+		net_lock_put();
+	*in = NET_OUTSIDE;
+}
+
+void net_frame_in(struct netif *n, const u8 *frame, u32 len, bool csum_ok, enum net_section *in)
+{
+	net_section_enter(in);
+	if (*in == NET_READING) {
+		if (eth_input_shared(n, frame, len, csum_ok))
+			return;
+		net_section_leave(in);
+		net_lock_get();
+		*in = NET_WRITING;
+	}
+	eth_input(n, frame, len, csum_ok);
+	net_section_leave(in); /* what follows may be for readers again */
+}
+
 void net_changed(u32 what)
 {
 	if ((load_relaxed(&changed) & what) != what)

@@ -107,6 +107,12 @@ void net_loop_queue(const u8 *ip_packet, u32 len, const struct tx_meta *m);
 int net_defer_send(struct netif *n, struct ip_addr hop, const u8 *ip_packet, u32 len, const struct tx_meta *m);
 /* A copy of a packet to a group that we are in, as if it came in on n. */
 void net_loop_queue_on(struct netif *n, const u8 *ip_packet, u32 len, const struct tx_meta *m);
+/* Links: where a poller is while it hands in frames, one after the other. */
+enum net_section { NET_OUTSIDE, NET_READING, NET_WRITING };
+void net_section_enter(enum net_section *in); /* as a reader if it may; nothing if it is in one */
+void net_section_leave(enum net_section *in);
+/* A frame, as a reader if that will do. Afterwards the caller is where *in says. */
+void net_frame_in(struct netif *n, const u8 *frame, u32 len, bool csum_ok, enum net_section *in);
 void net_changed(u32 what); /* NET_CHANGE_*: told to the hook of net.h after the lock is released */
 
 static inline u16 be16(u16 v)

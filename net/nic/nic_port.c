@@ -171,43 +171,23 @@ static const struct nic_ops port_ops = { .name = "port", .ethernet = true, .send
 
 /* ---- in ---- */
 
-enum section { OUTSIDE, READING, WRITING };
-
-static void section_leave(enum section *mode)
-{
-	if (*mode == READING)
-		net_read_put();
-	else if (*mode == WRITING)
-		net_lock_put();
-	*mode = OUTSIDE;
-}
-
-/* As a reader if that will do; afterwards the caller is in the section that *mode says. */
-static void frame_in(u32 i, const struct jabi_desc *d, enum section *mode)
+static void frame_in(u32 i, const struct jabi_desc *d, enum net_section *in)
 {
 	struct netif *n = port.nif;
-	bool csum_ok = d->flags & (JABI_DESC_CSUM_PARTIAL | JABI_DESC_CSUM_GOOD);
 
 	n->rx_packets++;
 	n->rx_bytes += d->len;
 	port.peer_cpu = d->cpu;
+	net_section_enter(in);
 	if (i && !lane_guard_passes(&port.link[i]->peer, port.rx, d->len)) {
 		net_drop(NET_DROP_spoofed); /* the switch checks what it carries; here that is us */
 		return;
 	}
-	if (net_is_reader()) {
-		if (eth_input_shared(n, port.rx, d->len, csum_ok))
-			return;
-		section_leave(mode);
-		net_lock_get();
-		*mode = WRITING;
-	}
-	eth_input(n, port.rx, d->len, csum_ok);
-	section_leave(mode); /* what follows may be for readers again */
+	net_frame_in(n, port.rx, d->len, d->flags & (JABI_DESC_CSUM_PARTIAL | JABI_DESC_CSUM_GOOD), in);
 }
 
 /* Only a copy is looked at: the lane's memory stays the other side's to change. */
-static bool lane_input(u32 i, enum section *mode)
+static bool lane_input(u32 i, enum net_section *in)
 {
 	struct plink *l = port.link[i];
 	u32 n = 0, bytes = 0;
@@ -225,13 +205,12 @@ static bool lane_input(u32 i, enum section *mode)
 			bytes += d.len;
 		}
 		lane_rx_done(&l->rx);
-		if (*mode == OUTSIDE)
-			net_read_get();
-		*mode = net_is_reader() ? READING : WRITING;
-		if (r > 0)
-			frame_in(i, &d, mode);
-		else
+		if (r > 0) {
+			frame_in(i, &d, in);
+		} else {
+			net_section_enter(in);
 			net_drop(NET_DROP_bad_header);
+		}
 	}
 	return n;
 }
@@ -258,15 +237,15 @@ static bool lanes_have_room(void)
 
 static bool lanes_poll(void *arg)
 {
-	enum section mode = OUTSIDE;
+	enum net_section in = NET_OUTSIDE;
 	bool did = false;
 
 	(void)arg;
 	if (unlikely(port.down))
 		return false;
 	for (u32 i = 0; i < port.nr; i++)
-		did |= lane_input(i, &mode);
-	section_leave(&mode);
+		did |= lane_input(i, &in);
+	net_section_leave(&in);
 	if (unlikely(port.full) && lanes_have_room()) {
 		net_lock_get();
 		did |= tcp_link_room();

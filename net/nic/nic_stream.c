@@ -95,25 +95,28 @@ static int stream_send(struct netif *n, u8 *frame, u32 len, const struct tx_meta
 
 static const struct nic_ops stream_ops = { .name = "stream", .ethernet = true, .send = stream_send };
 
-/* [net_lock] Whole frames in; what is left moves to the front. */
-static void frames_in(struct netif *n)
+/* Whole frames in; what is left moves to the front. False: that is no stream of frames. */
+static bool frames_in(struct netif *n)
 {
-	u32 at = 0, len;
+	enum net_section in = NET_OUTSIDE;
+	u32 at = 0, len = 0;
 
 	while (stream.rx_len - at >= HEAD) {
 		memcpy(&len, stream.rx + at, HEAD);
 		len = be32(len);
 		if (len > NET_FRAME_MAX)
-			return stream_down(n, "a frame longer than any");
+			break;
 		if (stream.rx_len - at - HEAD < len)
 			break;
 		n->rx_packets++;
 		n->rx_bytes += len;
-		eth_input(n, stream.rx + at + HEAD, len, false);
+		net_frame_in(n, stream.rx + at + HEAD, len, false, &in);
 		at += HEAD + len;
 	}
+	net_section_leave(&in);
 	memmove(stream.rx, stream.rx + at, stream.rx_len - at);
 	stream.rx_len -= at;
+	return len <= NET_FRAME_MAX;
 }
 
 static bool stream_poll(void *arg)
@@ -135,13 +138,13 @@ static bool stream_poll(void *arg)
 	r = host_read(stream.fd, stream.rx + stream.rx_len, RX_BYTES - stream.rx_len);
 	if (r == -EAGAIN || r == -EINTR)
 		return did;
-	net_lock_get();
 	if (r > 0) {
 		stream.rx_len += (u32)r;
-		frames_in(n);
-	} else {
-		stream_down(n, "the other end of the link has closed it");
+		if (frames_in(n))
+			return true;
 	}
+	net_lock_get();
+	stream_down(n, r > 0 ? "a frame longer than any" : "the other end of the link has closed it");
 	net_lock_put();
 	return true;
 }

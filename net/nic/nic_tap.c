@@ -67,6 +67,7 @@ static const struct nic_ops tap_ops = { .name = "tap", .ethernet = true, .send =
 static bool tap_poll(void *arg)
 {
 	struct tapq *q = arg;
+	enum net_section in = NET_OUTSIDE;
 	struct netif *n = tap.nif;
 	bool did = false;
 
@@ -78,16 +79,12 @@ static bool tap_poll(void *arg)
 			break;
 		if (tap.hdr)
 			memcpy(&h, q->rx, sizeof(h));
-		if (!did)
-			net_lock_get();
 		did = true;
-		n->rx_packets++;
-		n->rx_bytes += (u64)r - tap.hdr;
-		eth_input(n, q->rx + tap.hdr, (u32)r - tap.hdr,
-			  h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID));
+		atomic_add_relaxed(&n->rx_packets, 1ull); /* queues have pollers of their own */
+		atomic_add_relaxed(&n->rx_bytes, (u64)r - tap.hdr);
+		net_frame_in(n, q->rx + tap.hdr, (u32)r - tap.hdr, h.flags & (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID), &in);
 	}
-	if (did)
-		net_lock_put();
+	net_section_leave(&in);
 	return did;
 }
 
