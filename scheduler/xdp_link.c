@@ -25,8 +25,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/xsk_ring.h"
+
 #define RX_FRAMES     2048
 #define TX_FRAMES     1024
+#define MTU_MAX	      65000
 #define XDP_HEADROOM  256 /* that the kernel keeps before each received frame */
 #define BIND_TRIES    80  /* of 25 ms: a queue that a killed process had is free only when its work queue has run */
 
@@ -105,8 +108,8 @@ int xdp_wish_parse(const char *text, struct xdp_wish *w, const char **why)
 
 void xdp_link_describe(const struct xdp_link *x, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s, %s, %u of %u queues, checksums %s", x->q.flags & JABI_XDP_NATIVE ? "native" : "generic",
-		 x->q.flags & JABI_XDP_ZEROCOPY ? "zero-copy" : "copy", x->q.nr, x->nr_device_queues,
+	snprintf(buf, size, "%s, %s%s, %u of %u queues, checksums %s", x->q.flags & JABI_XDP_NATIVE ? "native" : "generic",
+		 x->q.flags & JABI_XDP_ZEROCOPY ? "zero-copy" : "copy", x->q.flags & JABI_XDP_SG ? ", large frames" : "", x->q.nr, x->nr_device_queues,
 		 x->q.flags & JABI_XDP_TRUST_CSUM ? "of the host's own packets trusted" : "verified");
 }
 
@@ -158,7 +161,7 @@ static int take_more(const struct xdp_wish *w, struct xdp_link *x, int ifindex)
 
 /* ---- the program ---- */
 
-static int load_program(int map_fd)
+static int load_program(int map_fd, bool is_several)
 {
 	const struct bpf_insn insns[] = {
 		/* r2 = ctx->rx_queue_index */
@@ -170,7 +173,9 @@ static int load_program(int map_fd)
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 
-	return lib.prog_load(BPF_PROG_TYPE_XDP, "junction_xsk", "Dual MIT/GPL", insns, sizeof(insns) / sizeof(insns[0]), NULL);
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .prog_flags = is_several ? 1U << 5 /* BPF_F_XDP_HAS_FRAGS */ : 0);
+
+	return lib.prog_load(BPF_PROG_TYPE_XDP, "junction_xsk", "Dual MIT/GPL", insns, sizeof(insns) / sizeof(insns[0]), &o);
 }
 
 static int attach(struct xdp_link *x, enum xdp_mode mode, int prog_fd, int ifindex)
@@ -226,11 +231,13 @@ static int set_rings(int fd, struct jabi_queues *q)
 	return 0;
 }
 
-static int bind_queue(int fd, const struct xdp_wish *w, int ifindex, unsigned i)
+static int bind_queue(int fd, const struct xdp_wish *w, const struct xdp_link *x, int ifindex, unsigned i)
 {
 	struct sockaddr_xdp a = { .sxdp_family = AF_XDP, .sxdp_ifindex = (u32)ifindex, .sxdp_queue_id = i };
 
 	a.sxdp_flags = (u16)(XDP_USE_NEED_WAKEUP | (w->zerocopy == XDP_LINK_NO ? XDP_COPY : w->zerocopy == XDP_LINK_MUST ? XDP_ZEROCOPY : 0));
+	if (x->q.flags & JABI_XDP_SG)
+		a.sxdp_flags |= XSK_USE_SG;
 	for (int try = 0; bind(fd, (struct sockaddr *)&a, sizeof(a)); try++) {
 		if (errno != EBUSY || try == BIND_TRIES)
 			return -errno;
@@ -265,7 +272,7 @@ static int open_queue(const struct xdp_wish *w, struct xdp_link *x, unsigned i, 
 	if (!r)
 		*step = "cannot bind to a queue";
 	if (!r)
-		r = bind_queue(q->fd[i], w, ifindex, i);
+		r = bind_queue(q->fd[i], w, x, ifindex, i);
 	if (!r && !getsockopt(q->fd[i], SOL_XDP, XDP_OPTIONS, &o, &len) && o.flags & XDP_OPTIONS_ZEROCOPY)
 		q->flags |= JABI_XDP_ZEROCOPY;
 	return r;
@@ -312,9 +319,15 @@ static int check_fit(const struct xdp_wish *w, struct xdp_link *x, const char **
 	if (x->q.nr > x->nr_device_queues)
 		return -EINVAL;
 	x->q.chunk = x->mtu + 18 + XDP_HEADROOM <= 2048 ? 2048 : 4096;
+	if (x->mtu + 18 + XDP_HEADROOM > x->q.chunk || (w->mode == XDP_LINK_GENERIC && w->takes_several))
+		x->q.flags |= JABI_XDP_SG;
 	*step = "its MTU does not fit into a page";
 	*mend = "set it to 3800 or less";
-	if (x->mtu + 18 + XDP_HEADROOM > x->q.chunk)
+	if (x->mtu + 18 + XDP_HEADROOM > x->q.chunk && !w->takes_several)
+		return -EMSGSIZE;
+	*step = "its MTU is too large";
+	*mend = "set it to 65000 or less";
+	if (x->mtu > MTU_MAX)
 		return -EMSGSIZE;
 	x->q.rx_frames = RX_FRAMES;
 	x->q.tx_frames = TX_FRAMES;
@@ -337,7 +350,7 @@ static int set_up(const struct xdp_wish *w, struct xdp_link *x, int ifindex, con
 	if (map_fd < 0)
 		return map_fd;
 	*step = "cannot load the program";
-	prog_fd = r = load_program(map_fd);
+	prog_fd = r = load_program(map_fd, x->q.flags & JABI_XDP_SG);
 	if (r < 0)
 		goto out;
 	r = open_queues(w, x, ifindex, map_fd, step);
@@ -348,6 +361,42 @@ static int set_up(const struct xdp_wish *w, struct xdp_link *x, int ifindex, con
 	close(prog_fd);
 out:
 	close(map_fd); /* the program holds it */
+	return r;
+}
+
+static void close_sockets(struct xdp_link *x)
+{
+	for (u32 i = 0; i < JABI_QUEUES_MAX; i++) {
+		if (x->q.fd[i] >= 0)
+			close(x->q.fd[i]);
+		x->q.fd[i] = -1;
+	}
+	if (x->q.umem_fd >= 0)
+		close(x->q.umem_fd);
+	x->q.umem_fd = -1;
+}
+
+/* What the user left open: native rather than generic, which merges frames, so that they need several chunks where the kernel has that. */
+static int set_up_best(const struct xdp_wish *w, struct xdp_link *x, int ifindex, const char **step)
+{
+	struct xdp_wish t = *w;
+	bool choose = w->mode == XDP_LINK_AUTO && w->takes_several;
+	int r;
+
+	if (choose)
+		t.mode = XDP_LINK_NATIVE;
+	r = set_up(&t, x, ifindex, step);
+	if (r && choose && r != -EBUSY && r != -EPERM) {
+		close_sockets(x);
+		t.mode = XDP_LINK_GENERIC;
+		x->q.flags |= JABI_XDP_SG;
+		r = set_up(&t, x, ifindex, step);
+	}
+	if (r == -EINVAL && x->q.flags & JABI_XDP_SG && x->mtu + 18 + XDP_HEADROOM <= x->q.chunk) {
+		close_sockets(x); /* before Linux 6.6 */
+		x->q.flags &= (u32)~JABI_XDP_SG;
+		r = set_up(&t, x, ifindex, step);
+	}
 	return r;
 }
 
@@ -367,7 +416,7 @@ int xdp_link_open(const struct xdp_wish *w, struct xdp_link *x, const char **ste
 	if (!r)
 		r = check_fit(w, x, step, mend);
 	if (!r)
-		r = set_up(w, x, ifindex, step);
+		r = set_up_best(w, x, ifindex, step);
 	if (!r) {
 		*step = "cannot take multicast";
 		r = take_more(w, x, ifindex);
@@ -382,11 +431,7 @@ int xdp_link_open(const struct xdp_wish *w, struct xdp_link *x, const char **ste
 
 void xdp_link_close(struct xdp_link *x)
 {
-	for (u32 i = 0; i < JABI_QUEUES_MAX; i++)
-		if (x->q.fd[i] >= 0)
-			close(x->q.fd[i]);
-	if (x->q.umem_fd >= 0)
-		close(x->q.umem_fd);
+	close_sockets(x);
 	if (x->link_fd >= 0)
 		close(x->link_fd);
 	if (x->member_fd >= 0)

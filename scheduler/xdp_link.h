@@ -21,6 +21,7 @@ struct xdp_wish {
 	enum xdp_choice zerocopy;
 	enum xdp_choice trust_csum; /* MAY: where the driver is veth */
 	bool is_promiscuous;	    /* the caller's: not part of the text */
+	bool takes_several;	    /* likewise: it understands frames of several chunks (JABI_XDP_SG) */
 };
 
 struct xdp_link {
@@ -35,6 +36,8 @@ struct xdp_link {
 
 /*
  * "IF[,queues=N][,mode=auto|native|generic][,zerocopy=auto|no|yes][,csum=auto|verify|trust]". 0, or -1 with *why.
+ * In generic mode the host's own packets come as large as it made them, which is fast where frames may take several chunks (Linux 6.6), but what
+ * a program cut with UDP_SEGMENT comes as one datagram: AF_XDP does not say where to cut. Native mode on veth makes the other end cut itself.
  */
 int xdp_wish_parse(const char *text, struct xdp_wish *w, const char **why);
 /* 0, or -errno with the step that failed in *step and advice in *mend (or NULL). Nothing is left behind then. */

@@ -12,6 +12,10 @@
 #include "jabi/jabi_queues.h"
 #include <linux/if_xdp.h>
 
+/* linux/if_xdp.h since 6.6 */
+#define XSK_USE_SG    (1 << 4) /* sxdp_flags: frames may take several chunks */
+#define XSK_PKT_CONTD (1 << 0) /* xdp_desc.options: the next descriptor has more of it */
+
 struct xsk_ring {
 	u32 *producer, *consumer, *flags;
 	void *desc; /* u64 in fill and completion rings, struct xdp_desc in rx and tx */
@@ -47,6 +51,14 @@ static inline u32 xsk_ring_room(struct xsk_ring *r)
 		used = r->own - r->seen;
 	}
 	return used <= r->mask ? r->mask + 1 - used : 0;
+}
+
+/* We are the producer: are n places free? */
+static inline bool xsk_ring_room_for(struct xsk_ring *r, u32 n)
+{
+	if (r->mask + 1 - (r->own - r->seen) < n)
+		r->seen = load_acquire(r->consumer);
+	return r->own - r->seen <= r->mask + 1 && r->mask + 1 - (r->own - r->seen) >= n;
 }
 
 static inline bool xsk_ring_wants_wakeup(const struct xsk_ring *r)

@@ -17,6 +17,7 @@
 #define JABI_XDP_TRUST_CSUM 1 /* the other end is this host's kernel: a checksum it left partial is as good as a full one */
 #define JABI_XDP_ZEROCOPY   2
 #define JABI_XDP_NATIVE	    4
+#define JABI_XDP_SG	    8 /* frames may take several chunks, in both directions */
 
 struct jabi_xsk_offsets { /* of the words of one ring in its mapping */
 	__u64 producer, consumer, desc, flags;

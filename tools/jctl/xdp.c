@@ -24,6 +24,7 @@ int xdp_attach(struct launch *l)
 		return 0;
 	if (xdp_wish_parse(c->xdp, &w, &mend))
 		return jctl_fail(mend, "--net xdp:%s", c->xdp);
+	w.takes_several = true;
 	r = xdp_link_open(&w, &x, &step, &mend);
 	if (r)
 		return jctl_fail_errno(-r, mend, "--net xdp:%s: %s", w.ifname, step);

@@ -24,6 +24,7 @@ Suite *input_suite(void);
 Suite *ip6_suite(void);
 Suite *tcp_script_suite(void);
 Suite *lock_suite(void);
+Suite *merge_suite(void);
 
 void net_up(void);	   /* checked fixture: fresh stack on a 1500-byte wire */
 void net_down(void);	   /* everything freed, no breach on the wire */

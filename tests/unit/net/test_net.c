@@ -107,6 +107,7 @@ int main(void)
 	srunner_add_suite(r, input_suite());
 	srunner_add_suite(r, ip6_suite());
 	srunner_add_suite(r, tcp_script_suite());
+	srunner_add_suite(r, merge_suite());
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
