@@ -73,7 +73,7 @@ printf 'LOGLEVEL=%s\nLIMIT=%s\nexport KT_SCALE=%s KT_FUZZ_S=%s KT_SEED=%s\n' "${
 
 # One VM: CPUS, how QEMU runs them, the tests that are not to be in it.
 vm() {
-	local n=$1 threads=$2 p f r
+	local n=$1 threads=$2 t p f r try
 	shift 2
 	echo "-- $(basename "$kernel"), $n CPUs"
 	rm -rf "$work/vm"
@@ -81,14 +81,15 @@ vm() {
 	for t; do rm -f "$work/vm/tests/test_$t"; done
 	[ -n "$(ls "$work/vm/tests")" ] || return
 	(cd "$work/vm" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd" || fail "no initramfs"
-	# smap=off: QEMU 7.2 emulates IRET at CPL 3 with the kernel's rights to the stack, which SMAP then refuses.
-	timeout -k 5 "$total" qemu-system-x86_64 -accel tcg,thread="$threads" -cpu max,smap=off -smp "$n" -m 768 -display none -monitor none \
-		-nic none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
-		-append "console=ttyS0 panic=-1 quiet oops=panic tsc=reliable clocksource=tsc nokaslr ${KT_APPEND:-}" </dev/null 2>"$work/qemu" |
-		tee "$work/out" | if [ -n "$verbose" ]; then sed -u 's,\r,,g'; else cat >/dev/null; fi
-	r=${PIPESTATUS[0]}
-	tr -d '\r' <"$work/out" >"$work/tap"
-	p=$(grep -cE '^ok ' "$work/tap") f=$(grep -cE '^not ok ' "$work/tap")
+	for try in first last; do
+		run_qemu "$n" "$threads"
+		r=$?
+		p=$(grep -cE '^ok ' "$work/tap") f=$(grep -cE '^not ok ' "$work/tap")
+		# Loading, unloading and the first thread's notifier patch running code on all CPUs: see below what QEMU 7.2 makes of that with a
+		# thread per CPU. What stands still twice is ours.
+		[ "$r" = 124 ] && [ "$f" = 0 ] && [ "$threads" = multi ] && [ $try = first ] || break
+		echo "-- it stood still after: $(grep . "$work/tap" | tail -1 | cut -c1-100); once more"
+	done
 	if [ "$r" != 0 ] || ! grep -q '^# end of tests' "$work/tap" || [ "$p" = 0 ]; then
 		echo "FAIL: the VM did not come to its end (qemu: $r)"
 		[ -n "$verbose" ] || tail -40 "$work/tap"
@@ -98,6 +99,18 @@ vm() {
 	[ -n "$verbose" ] || grep -E '^(not ok|# .*(:[0-9]+: |report|seed))' "$work/tap" | head -40
 	[ -n "$verbose" ] || [ "$f" = 0 ] || grep -A60 -E 'kernel log$' "$work/tap" | grep '^# ' | head -60
 	pass=$((pass + p)) fail=$((fail + f))
+}
+
+run_qemu() { # CPUS THREADS: its exit; what the VM said in $work/tap
+	local r
+	# smap=off: QEMU 7.2 emulates IRET at CPL 3 with the kernel's rights to the stack, which SMAP then refuses.
+	timeout -k 5 "$total" qemu-system-x86_64 -accel tcg,thread="$2" -cpu max,smap=off -smp "$1" -m 768 -display none -monitor none \
+		-nic none -no-reboot -serial stdio -kernel "$kernel" -initrd "$work/initrd" \
+		-append "console=ttyS0 panic=-1 quiet oops=panic tsc=reliable clocksource=tsc nokaslr ${KT_APPEND:-}" </dev/null 2>"$work/qemu" |
+		tee "$work/out" | if [ -n "$verbose" ]; then sed -u 's,\r,,g'; else cat >/dev/null; fi
+	r=${PIPESTATUS[0]}
+	tr -d '\r' <"$work/out" >"$work/tap"
+	return "$r"
 }
 
 pass=0 fail=0
