@@ -148,6 +148,16 @@ int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out)
 	return r;
 }
 
+u64 net_unsent(void)
+{
+	u64 n;
+
+	net_lock_get();
+	n = tcp_unsent() + neigh_waiting();
+	net_lock_put();
+	return n;
+}
+
 void net_sock_each(int protocol, void (*fn)(const struct net_sockinfo *si, const struct tcp_info *ti, void *arg), void *arg)
 {
 	struct net_sockinfo si;

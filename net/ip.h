@@ -64,6 +64,7 @@ int neigh_send(struct netif *n, struct ip_addr hop, u8 *l3, u32 len, const struc
 #define NEIGH_ROUTER	8
 void neigh_learn(struct netif *n, struct ip_addr ip, const u8 *mac, u32 flags);
 void neigh_flush(const struct netif *n); /* forget all of an interface */
+u32 neigh_waiting(void); /* bytes of packets that wait for an answer */
 bool neigh_is_usable(struct ip_addr ip); /* known, or not yet known to be dead */
 void neigh_confirm(struct ip_addr ip);	 /* forward progress seen: reachable */
 

@@ -70,6 +70,11 @@ static struct neigh *find(struct ip_addr ip)
 	return NULL;
 }
 
+u32 neigh_waiting(void)
+{
+	return queued_bytes;
+}
+
 static void drop_first(struct neigh *n)
 {
 	struct waiting *w = list_first(&n->queue, struct waiting, link);

@@ -98,6 +98,11 @@ struct net_sockinfo {
 	const char *congestion; /* of TCP, or NULL */
 };
 int net_sockinfo(unsigned n, int protocol, struct net_sockinfo *out) must_check;
+/*
+ * Bytes that programs which are gone have left to us: not acknowledged by another host, or waiting for a neighbour's address (a FIN counts as
+ * one). It becomes less as long as somebody answers.
+ */
+u64 net_unsent(void);
 /* All sockets of the protocol, under net_lock: fn must not call the stack. ti: of TCP, else NULL. */
 struct tcp_info;
 void net_sock_each(int protocol, void (*fn)(const struct net_sockinfo *si, const struct tcp_info *ti, void *arg), void *arg);

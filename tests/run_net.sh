@@ -123,11 +123,71 @@ seen_from_inside() {
 		ip netns exec "$S" timeout 30 "$JCTL" run --net "$NET" --ip 10.99.3.2/24 --gw 10.99.3.1 -- bash inside.sh
 }
 
+# What a program that ends has sent goes out all the same, as from Linux: data that a slow reader has no room for yet, a first datagram that
+# waits for the neighbour's address, the FIN of a process that the first one's end takes with it.
+cat >sink.py <<'S'
+import socket, sys, time
+l = socket.create_server(('10.99.3.1', 8086))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(('10.99.3.1', 8087))
+l.settimeout(20); u.settimeout(20)
+print('up', flush=True)
+how = sys.argv[1]
+if how == 'udp':
+    assert u.recv(100) == b'hello\n'
+    sys.exit(0)
+c, _ = l.accept()
+c.settimeout(8)
+n = 0
+while True:
+    if how == 'slow': time.sleep(0.02)
+    b = c.recv(65536)
+    if not b: break
+    n += len(b)
+assert n == int(sys.argv[2]), n
+S
+ends() { # HOW BYTES COMMAND...: of an instance, which is to end with 7
+	local how=$1 bytes=$2 r
+	shift 2
+	ip -n "$N" neigh flush all
+	on python3 sink.py "$how" "$bytes" >sink.log 2>&1 &
+	local sink=$!
+	for _ in $(seq 50); do grep -q up sink.log && break; sleep 0.1; done
+	ip netns exec "$S" timeout 40 "$JCTL" run --net "$NET" --ip 10.99.3.2/24 -- bash -c "$*; exit 7"
+	r=$?
+	wait $sink && [ $r = 7 ] || { cat sink.log; echo "status $r"; return 1; }
+}
+ends_alone() { # nobody answers: it ends all the same, and not much later
+	local t=$SECONDS
+	on python3 -c "
+import socket, time
+l = socket.create_server(('10.99.3.1', 8086)); print('up', flush=True)
+c, _ = l.accept(); time.sleep(15)" >sink.log 2>&1 &
+	local sink=$!
+	net_pid $sink
+	for _ in $(seq 50); do grep -q up sink.log && break; sleep 0.1; done
+	ip netns exec "$S" timeout 40 "$JCTL" run --net "$NET" --ip 10.99.3.2/24 -- \
+		python3 -c "
+import socket, os
+s = socket.create_connection(('10.99.3.1', 8086)); s.setblocking(False)
+try:
+    while True: s.send(bytes(65536))
+except BlockingIOError: os._exit(7)"
+	[ $? = 7 ] && [ $((SECONDS - t)) -lt 14 ]
+}
+ending() {
+	check "an ending program: its data arrives" ends slow 3000000 'head -c 3000000 /dev/zero >/dev/tcp/10.99.3.1/8086'
+	check "an ending program: its first datagram arrives" ends udp 0 'echo hello >/dev/udp/10.99.3.1/8087'
+	check "an ending program: another's connection ends" ends fast 3 '(exec 3<>/dev/tcp/10.99.3.1/8086; echo -n abc >&3; sleep 60) & sleep 0.5'
+	check "an ending program: waits only so long" ends_alone
+}
+
 kind="TAP"
 link_tap
 address
 seen_from_outside
 seen_from_inside
+ending
 kind="TAP, several queues"
 link_tap multi_queue
 address
@@ -142,6 +202,7 @@ link_xdp
 address
 seen_from_outside
 seen_from_inside
+ending
 attached() { ip -n "$S" -d link show x0 | grep -q 'prog/xdp'; }
 refused() { # WORDS OF THE MESSAGE: in the answer to --net $NET, status 125
 	ip netns exec "$S" timeout 20 "$JCTL" run --net "$NET" --ip 10.99.3.3/24 -- true >refused.log 2>&1

@@ -341,6 +341,7 @@ int tcp_connect(struct sock *s, struct ip_addr ip, u16 port, bool nonblock);
 int tcp_listen(struct sock *s, int backlog);
 int tcp_accept(struct sock *s, bool nonblock, struct sock **out);
 bool tcp_at_mark(const struct sock *s);
+u64 tcp_unsent(void); /* bytes and FINs of closed connections to other hosts that are not acknowledged */
 u32 tcp_readable(const struct tcp_conn *c); /* bytes up to the urgent mark; without the urgent byte unless it is inline */
 
 /* Nobody holds it and nobody will: neither a descriptor nor a listener's queue. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP_INFO (tcp(7), linux/tcp.h): what is measured is told, what is not is 0. Under net_lock. */
+/* TCP_INFO (tcp(7), linux/tcp.h): what is measured is told, what is not is 0; and what still is to be sent. Under net_lock. */
 #include "net/tcp/tcp.h"
 #include "userlib/base/string.h"
 #include <linux/tcp.h>
@@ -70,4 +70,20 @@ void tcp_info_fill(const struct tcp_conn *c, struct tcp_info *ti)
 	ti->tcpi_dsack_dups = c->dsack_dups;
 	ti->tcpi_reord_seen = c->reord_seen;
 	ti->tcpi_snd_wnd = c->snd_wnd;
+}
+
+u64 tcp_unsent(void)
+{
+	u64 n = 0;
+	struct sock *s;
+
+	list_for_each(s, &net_socks, all_link) {
+		const struct tcp_conn *c = s->tcp;
+
+		if (!c || s->dead || !tcp_is_orphan(c) || (ip_is4(s->rip) ? ip_is_local(s->rip) : ip6_is_local(s->rip)))
+			continue;
+		if (c->state == TCP_FIN_WAIT_1 || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK)
+			n += c->snd.len + 1;
+	}
+	return n;
 }

@@ -13,12 +13,14 @@ struct entry_facts {
 	unsigned nr_reserved;
 	void *vdso; /* in the arena */
 	u64 vdso_len, hwcap, minsigstksz;
-	void (*on_exit)(int wait_status);
 };
 /* Runs the inits, makes the first process and enters the scheduler. */
 noreturn_fn void entry_start_first(const struct entry_facts *f);
 void entry_print_stats(void);
-void instance_kill_hosts(void);
+/* exit.c: the first process has ended, its files are closed. */
+noreturn_fn void instance_exit(int wait_status);
+void instance_kill_hosts(void); /* at once */
+bool instance_hurry(void);	/* somebody wants the end: false if the first process has not ended yet */
 void entry_first_thread(void *arg);
 /* patch.c: patched images through the launcher's cache. */
 void patch_init(void);

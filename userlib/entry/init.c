@@ -43,6 +43,8 @@ static void on_host_signal(int sig)
 	struct ksiginfo info = { .si_signo = sig, .si_code = 0x80 /* SI_KERNEL */ };
 	int group = host_tty_foreground();
 
+	if ((sig == SIGINT || sig == SIGQUIT || sig == SIGTERM || sig == SIGHUP) && instance_hurry())
+		return;
 	if ((sig == SIGINT || sig == SIGQUIT || sig == SIGTSTP || sig == SIGWINCH) && group > 0)
 		(void)signal_send_pgrp(group, sig, &info);
 	else
@@ -340,7 +342,7 @@ void entry_start_first(const struct entry_facts *f)
 	elf_vdso = (struct elf_vdso){ f->vdso, f->vdso_len };
 	elf_hwcap = f->hwcap;
 	elf_minsigstksz = f->minsigstksz;
-	instance_exit_hook = f->on_exit;
+	instance_exit_hook = instance_exit;
 	host_signal_hook = on_host_signal;
 	trap_fault_hook = on_fault;
 	kp = kproc_create();

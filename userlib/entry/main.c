@@ -133,28 +133,6 @@ static void read_auxv(u64 *sp)
 	}
 }
 
-void instance_kill_hosts(void)
-{
-	struct kproc *kp;
-	int me = host_getpid();
-
-	/* No lock: whoever dies now must not be waited for. The launcher sweeps up what this misses. */
-	for (struct list *l = kproc_list.next; l && l != &kproc_list; l = l->next) {
-		kp = list_entry(l, struct kproc, link);
-		if (kp->host_pid && kp->host_pid != me)
-			host_tgkill(kp->host_pid, kp->host_pid, 9);
-	}
-}
-
-static void instance_exit(int wait_status)
-{
-	entry_print_stats();
-	boot->exit_status = (u32)wait_status;
-	store_release(&boot->exit_set, 1u);
-	instance_kill_hosts();
-	host_exit_group(wait_status & 0x7f ? 128 + (wait_status & 0x7f) : wait_status >> 8 & 0xff);
-}
-
 void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 {
 	struct aspace_range reserved[5];
@@ -193,6 +171,5 @@ void kernel_main(u64 *sp, const Elf64_Dyn *dyn, char *image)
 						 .vdso = vdso,
 						 .vdso_len = vdso_len,
 						 .hwcap = host_hwcap,
-						 .minsigstksz = host_minsigstksz,
-						 .on_exit = instance_exit });
+						 .minsigstksz = host_minsigstksz });
 }
