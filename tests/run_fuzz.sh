@@ -15,7 +15,7 @@ fi
 secs=${1:-600}
 [ $# = 0 ] || shift
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(tcp eth frag filter netlink switch)
+[ ${#names[@]} -gt 0 ] || names=(tcp eth frag filter netlink switch merge)
 work=$(mktemp -d /tmp/jfuzz.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 pass=0 fail=0
