@@ -405,7 +405,9 @@ static void na_input(const struct ip_rx *rx, const u8 *p, u32 len)
 
 static s64 lifetime(u32 seconds, s64 now)
 {
-	return seconds == ~0u ? TIME_FOREVER : now + seconds * NSEC_PER_SEC;
+	s64 until;
+
+	return seconds == ~0u || __builtin_add_overflow(now, seconds * NSEC_PER_SEC, &until) ? TIME_FOREVER : until;
 }
 
 /* RFC 4862 5.5.3: an address made from an autonomous prefix, its lifetime guarded by the two-hour rule. */
